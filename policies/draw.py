@@ -1,0 +1,39 @@
+"""Randomness as a function of an id: the same decision draws the same number for ever."""
+
+import hashlib
+
+from policies.arrays import Floats
+from policies.jit import kernel
+
+PURPOSES = ("act", "replay", "accept", "posterior", "assign", "bootstrap", "world")
+"""Each keys its own stream. A logger and an evaluated policy that shared one would agree
+far too often: two uniform policies over four candidates would match 50%, not 25%."""
+
+_KEYS = {purpose: f"tipbandit {purpose}".encode() for purpose in PURPOSES}
+
+
+def uniform(purpose: str, seed: int, name: str, index: int = 0) -> float:
+    """A number in [0, 1) with 53 random bits, keyed by `(purpose, seed, name, index)`.
+
+    `name` is a decision's id, or another id that names the draw for life.
+    """
+    message = f"{seed}\x1f{index}\x1f{name}".encode()
+    word = hashlib.blake2b(message, digest_size=8, key=_KEYS[purpose]).digest()
+    return (int.from_bytes(word, "little") >> 11) * 2.0**-53
+
+
+@kernel
+def draw(pmf: Floats, u: float) -> int:
+    """The index drawn from `pmf` `(K,)` by `u` in [0, 1), by inversion.
+
+    What rounding leaves of the mass falls to the last candidate of positive mass.
+    """
+    total = 0.0
+    last = 0
+    for k in range(pmf.shape[0]):
+        if pmf[k] > 0.0:
+            last = k
+            total += pmf[k]
+            if u < total:
+                return k
+    return last

@@ -1,0 +1,108 @@
+"""One user's side of the loop: expire what is due, decide, fold the answer. No I/O.
+
+The server, the simulator and the audit all go through these functions; whoever calls
+them writes the records they return.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from policies.arrays import Floats
+from policies.draw import draw, uniform
+from policies.errors import BadInput
+from policies.policy import Batch, Policy
+from policies.records import Decision, Feedback
+from policies.rewards import DEFAULT_REWARD
+from policies.spec import canonical
+from policies.state import UserState
+
+
+@dataclass(slots=True)
+class UserLoop:
+    """A user's state and the tips whose answers are awaited."""
+
+    state: UserState
+    open: dict[str, Decision] = field(default_factory=dict)
+
+    def expire(self, now: int) -> list[Feedback]:
+        """Folds the silence of every tip whose window closed by `now` (microseconds).
+
+        By (deadline, decision_id), before anything else that happens at `now`.
+        """
+        due = sorted(
+            (d.deadline, d.decision_id)
+            for d in self.open.values()
+            if d.deadline is not None and d.deadline <= now
+        )
+        return [self._fold(name, "expired", DEFAULT_REWARD, at) for at, name in due]
+
+    def decide(
+        self,
+        policy: Policy,
+        decision_id: str,
+        now: int,
+        candidate_ids: Sequence[str],
+        arms: Sequence[str],
+        context: Floats,
+        reward_window_s: int | None,
+    ) -> tuple[Decision, Floats]:
+        """One tip of K candidates, `context (K, d)`: the decision and the scores `(K,)`.
+
+        Call `expire(now)` first: what is due belongs into the state that decides.
+        """
+        scores, pmf = probabilities(policy, self.state, arms, context)
+        action = draw(pmf, uniform("act", policy.seed, decision_id))
+        decision = Decision(
+            decision_id,
+            self.state.user_id,
+            now,
+            canonical(policy),
+            self.state.features,
+            self.state.seq,
+            tuple(candidate_ids),
+            tuple(arms),
+            context,
+            pmf,
+            int(action),
+            reward_window_s,
+        )
+        self.open[decision_id] = decision
+        return decision, scores
+
+    def answer(self, decision_id: str, feedback: str | None, reward: float, at: int) -> Feedback:
+        """Folds a person's answer to an open tip, arrived at `at` (microseconds)."""
+        return self._fold(decision_id, feedback, reward, at)
+
+    def _fold(self, decision_id: str, feedback: str | None, reward: float, at: int) -> Feedback:
+        d = self.open.pop(decision_id)
+        self.state.fold(d.arms[d.action], d.context[d.action], reward, decision_id, at)
+        return Feedback(decision_id, feedback, reward, at, self.state.seq)
+
+
+def probabilities(
+    policy: Policy, state: UserState, arms: Sequence[str], context: Floats
+) -> tuple[Floats, Floats]:
+    """Scores and pmf, each `(K,)`, of one decision: a batch of one."""
+    offsets = np.array([0, len(arms)], dtype=np.int64)
+    batch = Batch(
+        offsets,
+        context,
+        np.array([state.slot(arm) for arm in arms], dtype=np.int64),
+        np.array([1], dtype=np.int64),
+        np.array([len(state.arms) + 1], dtype=np.int64),
+    )
+    scores = policy.score(batch, state.sums)
+    pmf = policy.pmf(scores, offsets)
+    check_pmf(pmf, policy)
+    return scores, pmf
+
+
+PMF_TOLERANCE = 1e-9  # how far a pmf's sum may be from 1
+
+
+def check_pmf(pmf: Floats, policy: Policy) -> None:
+    """Raises `BadInput` when a policy's pmf `(K,)` is none: a bug in a policy of one's own."""
+    if not (np.all(pmf >= 0) and abs(float(pmf.sum()) - 1.0) <= PMF_TOLERANCE):
+        raise BadInput(f"policy {canonical(policy)}", "its pmf must be >= 0 and sum to 1", pmf)

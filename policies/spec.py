@@ -1,0 +1,111 @@
+"""Policies by name: `make("linucb:alpha=0.5")`, and the canonical spec that is logged.
+
+A policy is a frozen dataclass; its fields are the parameters of its spec, in order.
+A new one needs one entry in `POLICIES`, or none at all as `module:Class:k=v`.
+"""
+
+import re
+from dataclasses import Field, fields, is_dataclass
+from importlib import import_module
+from typing import Any
+
+from policies.errors import BadInput
+from policies.policy import Policy
+
+POLICIES = {
+    "random": "policies.random:Random",
+    "linucb": "policies.linucb:LinUCB",
+}
+
+
+def make(spec: str) -> Policy:
+    """The policy of a spec such as `random`, `linucb:alpha=0.5` or `module:Class:k=v`.
+
+    Raises `BadInput` naming an unknown policy or parameter, or a value out of its range.
+    """
+    name, text = _split(spec)
+    cls = _load(name, spec)
+    known = {_parameter(f): f for f in fields(cls)}
+    values: dict[str, Any] = {}
+    for part in filter(None, text.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or key not in known:
+            raise BadInput(
+                f"policy {name!r}", f"parameters are {', '.join(known)} as key=value", part
+            )
+        if known[key].name in values:
+            raise BadInput(f"policy {name!r}", "each parameter may be given once", key)
+        values[known[key].name] = _parse(known[key], value, name)
+    policy: Policy = cls(**values)
+    return policy
+
+
+def canonical(policy: Policy) -> str:
+    """The spec in full, every parameter written: `make(canonical(p)) == p`.
+
+    A policy that has no parameter but its seed writes it only when it is not 0.
+    """
+    cls: Any = type(policy)
+    name = {home: short for short, home in POLICIES.items()}.get(
+        f"{cls.__module__}:{cls.__qualname__}", f"{cls.__module__}:{cls.__qualname__}"
+    )
+    written = [(_parameter(f), getattr(policy, f.name)) for f in fields(cls)]
+    if written == [("seed", 0)]:
+        return name
+    return f"{name}:{','.join(f'{key}={value}' for key, value in written)}"
+
+
+def is_ours(spec: str) -> bool:
+    """Whether `spec` names a policy that this installation can make."""
+    try:
+        make(spec)
+    except BadInput:
+        return False
+    return True
+
+
+def _split(spec: str) -> tuple[str, str]:
+    match = re.fullmatch(r"(\w+|[\w.]+:\w+)(?::([^:]*))?", spec)
+    if match and match[2] is None and ":" in match[1] and match[1].split(":")[0] in POLICIES:
+        raise BadInput(f"policy {spec!r}", "parameters are written as key=value")
+    if not match:
+        raise BadInput("policy", "must look like name:key=value,… or module:Class:key=value", spec)
+    return match[1], match[2] or ""
+
+
+def _load(name: str, spec: str) -> Any:
+    if ":" not in name and name not in POLICIES:
+        raise BadInput("policy", f"must be one of {', '.join(POLICIES)} or module:Class", spec)
+    module, _, attribute = POLICIES.get(name, name).partition(":")
+    try:
+        cls = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise BadInput(f"policy {spec!r}", f"cannot be imported: {error}") from None
+    if not (isinstance(cls, type) and is_dataclass(cls)):
+        raise BadInput(f"policy {spec!r}", "must name a dataclass (docs/extending.md)")
+    missing = [m for m in ("seed", "explores", "score", "pmf") if not _offers(cls, m)]
+    if missing:
+        raise BadInput(f"policy {spec!r}", f"lacks {', '.join(missing)} (docs/extending.md)")
+    return cls
+
+
+def _offers(cls: Any, member: str) -> bool:
+    return hasattr(cls, member) or any(f.name == member for f in fields(cls))
+
+
+def _parameter(field: Field[Any]) -> str:
+    """`lambda_` is spelled `lambda`: a Python keyword cannot name a field."""
+    return field.name.rstrip("_")
+
+
+def _parse(field: Field[Any], text: str, policy: str) -> Any:
+    kind = type(field.default)
+    if kind not in (int, float):
+        return text
+    try:
+        return kind(text)
+    except ValueError:
+        found = "a whole number" if kind is int else "a number"
+        raise BadInput(
+            f"policy {policy!r}: {_parameter(field)}", f"must be {found}", text
+        ) from None
