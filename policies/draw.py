@@ -2,7 +2,9 @@
 
 import hashlib
 
-from policies.arrays import Floats
+import numpy as np
+
+from policies.arrays import Floats, Ints
 from policies.jit import kernel
 
 PURPOSES = ("act", "replay", "accept", "posterior", "assign", "bootstrap", "world")
@@ -37,3 +39,12 @@ def draw(pmf: Floats, u: float) -> int:
             if u < total:
                 return k
     return last
+
+
+@kernel
+def draws(pmf: Floats, offsets: Ints, u: Floats) -> Ints:
+    """`draw` for n decisions: `pmf (N,)`, `offsets (n+1,)`, `u (n,)`; indices `(n,)`."""
+    out = np.empty(u.shape[0], np.int64)
+    for i in range(u.shape[0]):
+        out[i] = draw(pmf[offsets[i] : offsets[i + 1]], u[i])
+    return out

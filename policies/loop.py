@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from policies.arrays import Floats
-from policies.draw import draw, uniform
+from policies.draw import draws, uniform
 from policies.errors import BadInput
 from policies.policy import Batch, Policy
 from policies.records import Decision, Feedback
@@ -53,7 +53,8 @@ class UserLoop:
         Call `expire(now)` first: what is due belongs into the state that decides.
         """
         scores, pmf = probabilities(policy, self.state, arms, context)
-        action = draw(pmf, uniform("act", policy.seed, decision_id))
+        u = np.array([uniform("act", policy.seed, decision_id)])
+        action = draws(pmf, np.array([0, len(arms)]), u)[0]
         decision = Decision(
             decision_id,
             self.state.user_id,

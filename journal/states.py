@@ -1,0 +1,40 @@
+"""Directories of users' states: one JSON file a user, named by the hash of the user's id."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from policies.errors import BadInput
+from policies.state import UserState, file_name, from_json, to_json
+
+
+def read_states(directory: str | os.PathLike[str]) -> dict[str, UserState]:
+    """All states of a directory by user id. Raises `BadInput` naming a file that is none."""
+    where = Path(directory)
+    if not where.is_dir():
+        raise BadInput(str(where), "no such directory of states")
+    out = {}
+    for file in sorted(where.glob("*.json")):
+        state = from_json(file.read_text(encoding="utf-8"), str(file))
+        if file.name != file_name(state.user_id):
+            raise BadInput(str(file), "must be named by the sha256 of its user id", state.user_id)
+        out[state.user_id] = state
+    return out
+
+
+def write_state(directory: Path, state: UserState) -> None:
+    """Writes one state; the file is the old one or the new one, never a part."""
+    target = directory / file_name(state.user_id)
+    part = target.with_suffix(".part")
+    part.write_text(to_json(state), encoding="utf-8")
+    os.replace(part, target)
+
+
+def write_states(directory: str | os.PathLike[str], states: Mapping[str, UserState]) -> None:
+    """Writes states into a new or empty directory. Raises `BadInput` when it holds files."""
+    where = Path(directory)
+    if where.exists() and (not where.is_dir() or any(where.iterdir())):
+        raise BadInput(str(where), "must be a new or empty directory")
+    where.mkdir(parents=True, exist_ok=True)
+    for state in states.values():
+        write_state(where, state)

@@ -1,0 +1,232 @@
+"""The commands of `python -m replay`; each loads what it needs when it runs."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from journal.cli import BROKEN, note
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Would the other policy have done better, and can this log even tell?",
+)
+
+LogArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="LOG",
+        help="Parquet or Arrow file, a directory of them, a live journal (.db), or obd:DIR.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
+
+
+class LearnChoice(StrEnum):
+    """How an evaluated policy learns along the log."""
+
+    none = "none"
+    logged = "logged"
+    replay = "replay"
+
+
+def _print(value: object) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+@app.command(epilog="Example: python -m replay validate results/mornings.parquet")
+def validate(log: LogArgument, as_json: Json = False) -> None:
+    """The log doctor: what this log can answer, and what it never can."""
+    from journal.files import read_log
+    from replay.doctor import validate as look
+
+    found = look(read_log(log))
+    if as_json:
+        _print(found.to_dict())
+        return
+    for fact in found.facts:
+        print(fact)
+    for sentence in found.can:
+        print(f"can answer: {sentence}")
+    for sentence in found.cannot:
+        print(f"cannot answer: {sentence}")
+    if found.advice:
+        print(f"what would help most: {found.advice}")
+
+
+@app.command(epilog="Example: python -m replay audit results/live.db --state results/state")
+def audit(
+    log: LogArgument,
+    state: Annotated[
+        Path | None, typer.Option(help="Directory of state files to rebuild as well.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Checks digests, then rebuilds every pmf, action and state bit for bit; exit 1 if not."""
+    from journal.files import read_log
+    from journal.states import read_states
+    from replay.audit import audit as look
+
+    found = look(read_log(log, values=False), None if state is None else read_states(state))
+    if as_json:
+        _print({**vars(found), "ok": found.ok})
+    else:
+        for failure in found.failures:
+            print(f"FAILED {failure}")
+        for gap in found.unchecked:
+            print(f"not checked: {gap}")
+        print(
+            f"{found.digests} of {found.decisions} digests hold; {found.rebuilt} of "
+            f"{found.decisions} decisions rebuilt bit for bit"
+            + (f"; {found.states} states rebuilt bit for bit" if state else "")
+        )
+    if not found.ok:
+        raise typer.Exit(BROKEN)
+
+
+@app.command(
+    epilog="Example: python -m replay train log.parquet --until 2026-01-19T00:00:00Z --out state"
+)
+def train(
+    log: LogArgument,
+    out: Annotated[Path, typer.Option(help="Directory for the state files, new or empty.")],
+    until: Annotated[
+        str | None, typer.Option(help="Fold what arrived before this RFC 3339 time.")
+    ] = None,
+) -> None:
+    """Folds a log into a state for each user, as a server would have."""
+    from journal.files import read_log
+    from journal.states import write_states
+    from policies.features import parse_instant
+    from replay.train import train as fold
+
+    at = None if until is None else int(parse_instant(until, "--until").timestamp() * 1_000_000)
+    states = fold(read_log(log), at)
+    write_states(out, states)
+    print(f"{out}: {len(states)} states, {sum(s.seq for s in states.values())} feedbacks folded")
+
+
+@app.command(
+    epilog="Example: python -m replay evaluate log.parquet --policy random --policy linucb:alpha=1 "
+    "--against logged --learn logged"
+)
+def evaluate(
+    log: LogArgument,
+    policy: Annotated[
+        list[str] | None, typer.Option(help="Spec of a policy to evaluate; may be repeated.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Paired differences to this spec, or to `logged`.")
+    ] = None,
+    state: Annotated[Path | None, typer.Option(help="Directory of starting states.")] = None,
+    learn: Annotated[
+        LearnChoice,
+        typer.Option(
+            help="none: the start stays frozen; logged: learns from all earlier feedback; "
+            "replay: only from what it would have seen."
+        ),
+    ] = LearnChoice.none,
+    since: Annotated[
+        str | None, typer.Option(help="Evaluate decisions from this RFC 3339 time on.")
+    ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="As if the log had been read at this time.")
+    ] = None,
+    pmf: Annotated[
+        Path | None, typer.Option(help="Parquet with decision_id, pmf of any policy.")
+    ] = None,
+    behavior: Annotated[
+        str | None, typer.Option(help="Spec of the logger where propensities were not logged.")
+    ] = None,
+    estimators: Annotated[
+        str, typer.Option(help="Comma-separated: ips, snips, dm, dr.")
+    ] = "ips,snips,dm,dr",
+    interval: Annotated[str, typer.Option(help="cluster-t.")] = "cluster-t",
+    level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="Seed of resampling intervals.")] = 0,
+    deployed: Annotated[
+        bool,
+        typer.Option(
+            "--deployed",
+            help="Simulated logs: also run each policy in the log's world, in closed loop.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Results folder: metrics.json, summary.md, plots.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Off-policy estimates of policies on a log: value on logged contexts, with verdicts."""
+    from replay.deployed import with_truth_deployed
+    from replay.evaluate import evaluate as run
+
+    found = run(
+        log,
+        policy or None,
+        against=against,
+        state=None if state is None else str(state),
+        learn=learn.value,
+        since=since,
+        as_of=as_of,
+        pmf=None if pmf is None else str(pmf),
+        behavior=behavior,
+        estimators=[name.strip() for name in estimators.split(",")],
+        interval=interval,
+        level=level,
+        seed=seed,
+    )
+    if deployed:
+        found = with_truth_deployed(found, since, None if state is None else str(state))
+    for notice in found.notices:
+        note(f"note: {notice}")
+    if out is not None:
+        found.report(out)
+    if as_json:
+        _print(found.to_dict())
+    else:
+        show(found)
+        if out is not None:
+            print(f"results: {out}")
+    if not found.computable:
+        from policies.errors import BadInput
+
+        raise BadInput(log, "nothing that was asked for can be computed", _first_reason(found))
+
+
+def _first_reason(found: Any) -> str | None:
+    return next((r for p in found.results for row in p.judged.rows for r in row.reasons), None)
+
+
+def show(found: Any) -> None:
+    """The table for people, and why not to believe what should not be."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from replay.report import HEADER, OTHER_QUESTION, reasons, span, table_rows
+    from replay.result import QUESTION
+
+    console = Console(
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        width=None if sys.stdout.isatty() else 200,
+    )
+    table = Table(*HEADER, box=box.SIMPLE, pad_edge=False)
+    last = None
+    for row in table_rows(found):
+        table.add_row(*(row if row[:2] != last else ("", "", *row[2:])))
+        last = row[:2]
+    console.print(f"Question: {QUESTION}. {OTHER_QUESTION}")
+    console.print(table)
+    for d in found.differences:
+        value = span(d.value, d.low, d.high, d.verdict)
+        console.print(f"{d.policy} - {d.against}, {d.estimator}: {value} ({d.verdict})")
+    for who, reason in reasons(found):
+        console.print(f"{who}: {reason}")

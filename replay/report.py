@@ -1,0 +1,147 @@
+"""The results folder: metrics.json, a Markdown summary, the plots."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from policies.errors import BadInput
+from replay.result import QUESTION, Evaluation
+
+OTHER_QUESTION = (
+    "Value if deployed, once the policy's own choices shape what comes next, is another "
+    "question: an A/B test or a simulation answers it."
+)
+
+
+def write_report(found: Evaluation, directory: Path) -> Path:
+    """Writes the folder; each file appears whole. Raises `BadInput` if `directory` is a file."""
+    from replay.plots import plot_estimates, plot_learning, plot_weights
+
+    if directory.exists() and not directory.is_dir():
+        raise BadInput(str(directory), "must be a directory")
+    directory.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    _whole(directory / "metrics.json", text.encode())
+    _whole(directory / "summary.md", summary(found).encode())
+    for name, plot in (
+        ("estimates.png", plot_estimates),
+        ("learning.png", plot_learning),
+        ("weights.png", plot_weights),
+    ):
+        _whole(directory / name, plot(found))
+    return directory
+
+
+def summary(found: Evaluation) -> str:
+    """The Markdown summary."""
+    about = found.to_dict()["log"]
+    lines = [
+        "# Off-policy evaluation",
+        "",
+        f"Question: **{QUESTION}**, per decision shown. {OTHER_QUESTION}",
+        "",
+        f"- log `{about['path']}`, sha256 `{about['sha256'][:16]}…`",
+        f"- {about['decisions']} decisions of {about['users']} users, {about['answered']} "
+        f"answered, {about['expired']} silent, {about['censored']} left out, reward window open",
+        f"- behavior policies: {', '.join(f'`{p}`' for p in about['behavior_policies'])}; "
+        f"mean logged reward {about['mean_reward']:.4f}",
+        "- silence counts as the default reward; had all of it been the worst or the best: "
+        "[{:.3f}, {:.3f}]".format(*about["silence_bounds"]),
+        *(f"- {notice}" for notice in found.notices),
+        "",
+        *markdown_table(HEADER, table_rows(found)),
+        "",
+        *_why(found),
+    ]
+    if found.differences:
+        lines += ["", "## Differences, paired on the same rounds", ""]
+        lines += markdown_table(
+            ("policy", "against", "estimator", "difference", "verdict"),
+            [
+                (
+                    d.policy,
+                    d.against,
+                    d.estimator,
+                    span(d.value, d.low, d.high, d.verdict),
+                    d.verdict,
+                )
+                for d in found.differences
+            ],
+        )
+    plots = [f"![{p}]({p}.png)" for p in ("estimates", "learning", "weights")]
+    return "\n".join([*lines, "", *plots, ""])
+
+
+HEADER = (
+    "policy",
+    "learn",
+    "estimator",
+    "value [interval]",
+    "ess",
+    "verdict",
+    "truth_log",
+    "truth_deployed",
+)
+
+
+def table_rows(found: Evaluation) -> list[tuple[str, ...]]:
+    """The table that people read: an unreliable number is replaced by its verdict."""
+    return [
+        (
+            p.policy,
+            p.learn if p.matched is None else f"{p.learn} ({p.matched} matched)",
+            row.estimator,
+            span(row.value, row.low, row.high, row.verdict),
+            "-" if row.ess is None else f"{row.ess:.0f}",
+            row.verdict,
+            _number(p.truth_log),
+            _number(p.truth_deployed),
+        )
+        for p in found.results
+        for row in p.judged.rows
+    ]
+
+
+def reasons(found: Evaluation) -> list[tuple[str, str]]:
+    """(who, reason) for every verdict that is not `reliable`, each said once."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for p in found.results:
+        for row in p.judged.rows:
+            for reason in row.reasons:
+                said.setdefault((p.policy, reason), []).append(row.estimator)
+    return [(f"{policy} {', '.join(names)}", reason) for (policy, reason), names in said.items()]
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """A Markdown table's lines."""
+    return [
+        f"| {' | '.join(header)} |",
+        f"| {' | '.join('---' for _ in header)} |",
+        *(f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |" for row in rows),
+    ]
+
+
+def _why(found: Evaluation) -> list[str]:
+    why = reasons(found)
+    if not why:
+        return []
+    return ["## Why not simply believe it", "", *(f"- {who}: {reason}" for who, reason in why)]
+
+
+def span(value: float | None, low: float | None, high: float | None, verdict: str) -> str:
+    """`0.1234 [0.1, 0.2]`, or `refused` where the number must not be believed."""
+    if verdict == "unreliable" or value is None:
+        return "refused"
+    return f"{value:.4f}" if low is None or high is None else f"{value:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _whole(path: Path, content: bytes) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    os.replace(part, path)

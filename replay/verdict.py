@@ -1,0 +1,87 @@
+"""The verdict: which number to believe, and in words why not."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from replay.rounds import Rounds
+
+Verdict = Literal["reliable", "caution", "unreliable"]
+
+LEAST_ESS = 30.0
+LEAST_SUPPORT = 0.99  # of the evaluation policy's mass; less and part of it was never tried
+FEW_USERS = 20  # a t interval over fewer leans on people being alike
+BIG_SHARE = 0.10  # of all weight on one decision: the estimate is that decision
+CHANCE = 3.0  # standard errors of the mean weight, which must be 1
+LEAST_FINDING = 0.02  # a mean weight this near to 1 harms nobody, however sure
+SILENT_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a verdict needs to know beside the rounds."""
+
+    support: float | None  # None: the log cannot tell
+    deterministic: bool  # the logger never had a choice where there was one
+    trained_on_log: bool
+    expired_share: float
+    declared_behavior: str | None = None
+    learned_share: float | None = None  # of the history, under --learn replay
+
+
+def judge(estimator: str, rounds: Rounds, about: Circumstances) -> tuple[Verdict, list[str]]:
+    """Verdict and reasons, the worst first, of an estimate that could be computed."""
+    bad: list[str] = []
+    wary: list[str] = []
+    if about.trained_on_log:
+        bad.append("trained on this log: the state has learned from the decisions it is judged on")
+    if about.deterministic and (about.support is None or about.support < LEAST_SUPPORT):
+        bad.append(
+            "deterministic logger: it never tried the other actions, so no data speaks of them"
+        )
+    elif about.support is not None and about.support < LEAST_SUPPORT:
+        bad.append(
+            f"support {about.support:.3f}: {1 - about.support:.1%} of the policy's choices "
+            "could never be logged"
+        )
+    if estimator == "dm":
+        wary.append("dm is as good as its reward model; it has no valid interval")
+    else:
+        _judge_weights(rounds, about, bad, wary)
+    if rounds.users < FEW_USERS:
+        wary.append(f"few users: {rounds.users}, intervals want at least {FEW_USERS}")
+    if about.expired_share > SILENT_SHARE:
+        wary.append(f"silence: {about.expired_share:.0%} of the tips were never answered")
+    if about.declared_behavior is not None:
+        wary.append(f"propensities were not logged but declared: {about.declared_behavior}")
+    if about.learned_share is not None and about.learned_share < 1:
+        wary.append(
+            f"the learner saw {about.learned_share:.1%} of the history: this is the value of a "
+            "policy with that much experience"
+        )
+    verdict: Verdict = "unreliable" if bad else "caution" if wary else "reliable"
+    return verdict, bad + wary
+
+
+def _judge_weights(rounds: Rounds, about: Circumstances, bad: list[str], wary: list[str]) -> None:
+    weight = rounds.weight
+    if rounds.ess < LEAST_ESS:
+        bad.append(f"ess {rounds.ess:.1f} is below {LEAST_ESS:g}")
+    if about.support is None:
+        wary.append("support unknown: the log has propensities but no pmf")
+    total = float(weight.sum())
+    share = float(weight.max()) / total if total > 0 else 0.0
+    if share > BIG_SHARE:
+        wary.append(f"one decision carries {share:.0%} of the weight")
+    away = float(weight.mean()) - 1.0
+    if rounds.users > 1 and abs(away) > LEAST_FINDING:
+        sums = rounds.by_user(weight - weight.mean())
+        g = rounds.users
+        error = float(np.sqrt(g / (g - 1) * float(sums @ sums))) / len(rounds)
+        if abs(away) > CHANCE * error:
+            sure = f"{abs(away) / error:.1f} standard errors" if error > 0 else "exactly"
+            bad.append(
+                f"mean weight {1 + away:.3f}, away from 1 by {sure}: the propensities are wrong "
+                "or support is missing"
+            )
