@@ -77,7 +77,7 @@ def write_log(log: Log, path: str | os.PathLike[str]) -> None:
 
 
 def _journal(name: str) -> Log:
-    from journal.live import records
+    from journal.live_rows import records
 
     try:
         rows = list(records(name))

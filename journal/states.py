@@ -1,6 +1,7 @@
 """Directories of users' states: one JSON file a user, named by the hash of the user's id."""
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +21,21 @@ def read_states(directory: str | os.PathLike[str]) -> dict[str, UserState]:
             raise BadInput(str(file), "must be named by the sha256 of its user id", state.user_id)
         out[state.user_id] = state
     return out
+
+
+def read_state(directory: Path, user_id: str) -> UserState | None:
+    """A user's checkpoint, None when there is none; one that cannot be read is said and left.
+
+    A checkpoint is a convenience: whoever has the journal can do without it.
+    """
+    file = directory / file_name(user_id)
+    try:
+        return from_json(file.read_text(encoding="utf-8"), str(file))
+    except FileNotFoundError:
+        return None
+    except (BadInput, OSError, UnicodeDecodeError) as error:
+        print(f"checkpoint not used: {error}", file=sys.stderr)
+        return None
 
 
 def write_state(directory: Path, state: UserState) -> None:

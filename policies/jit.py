@@ -6,6 +6,7 @@ use only + - * / sqrt in a fixed order and `fastmath` stays off.
 
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -35,7 +36,14 @@ def _cache_dir() -> str:
 
 
 if COMPILED:
-    import numba
+    # numba imports scipy only to look at its version; a server has no use for the 80 ms
+    # and the megabytes. Whoever has imported scipy before, or does later, keeps it.
+    _blocked = sys.modules.setdefault("scipy", None) is None  # type: ignore[call-overload]
+    try:
+        import numba
+    finally:
+        if _blocked:
+            del sys.modules["scipy"]
 
     if not os.environ.get("NUMBA_CACHE_DIR"):
         numba.config.CACHE_DIR = _cache_dir()  # type: ignore[attr-defined,unused-ignore]

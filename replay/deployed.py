@@ -16,8 +16,9 @@ def with_truth_deployed(found: Evaluation, since: str | None, state: str | None)
     the policy does, from `state` (frozen unless it learns), its own choices shaping what
     comes next. Raises `BadInput` for a log that is not simulated.
     """
-    from journal.states import read_states
     from sim import deployed
+
+    from journal.states import read_states
 
     world = found.log.world
     if world is None:

@@ -1,0 +1,155 @@
+"""The live journal's file: opening it, writing its rows, reading them back as records."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from journal.schema_sql import COLUMNS, SCHEMA, VERSION
+from policies.arrays import Floats
+from policies.errors import BadInput
+from policies.records import Decision, Feedback, decision_digest, feedback_digest
+
+
+def version_of(db: sqlite3.Connection, user_id: str) -> tuple[int, int]:
+    """Grows with every record of the user: a loop is current if it was kept at this version."""
+    decisions = db.execute("SELECT max(n) FROM decisions WHERE user_id = ?", (user_id,)).fetchone()
+    folded = db.execute("SELECT max(seq) FROM feedback WHERE user_id = ?", (user_id,)).fetchone()
+    return decisions[0] or 0, folded[0] or 0
+
+
+def open_journal(path: Path) -> sqlite3.Connection:
+    """A journal's connection: WAL, every commit on disk. Raises `BadInput` for another file."""
+    fresh = not path.exists() or path.stat().st_size == 0
+    try:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        if fresh:
+            db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+    except sqlite3.DatabaseError as error:
+        raise BadInput(str(path), f"cannot be opened as a live journal ({error})") from None
+    _check_version(db, path)
+    return db
+
+
+def _check_version(db: sqlite3.Connection, path: str | Path) -> None:
+    try:
+        row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise BadInput(str(path), f"is not a live journal ({error})") from None
+    if row is None or row[0] != str(VERSION):
+        raise BadInput(str(path), f"journal schema must be {VERSION}", row and row[0])
+
+
+def latest_of(db: sqlite3.Connection) -> int:
+    """The latest moment written: a clock that starts anew must not go behind it."""
+    rows = db.execute(
+        "SELECT max(decided_at) FROM decisions UNION ALL SELECT max(feedback_at) FROM feedback"
+    )
+    return max(row[0] or 0 for row in rows)
+
+
+def records(path: str | Path) -> Iterator[tuple[Decision, Feedback | None, bytes]]:
+    """All (decision, feedback, digest) of a journal by time, as of now, while it is written.
+
+    The digest is the stored one. Raises `BadInput` for a file that is no journal.
+    """
+    db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        _check_version(db, path)
+        yield from (
+            (decision_of(row[6:]), feedback_of(row[:5], row[6]), bytes(row[5]))
+            for row in db.execute(
+                "SELECT f.feedback, f.reward, f.feedback_at, f.seq, f.digest IS NOT NULL,"
+                f" coalesce(f.digest, d.digest), {columns_of('d')} FROM decisions d"
+                " LEFT JOIN feedback f USING (decision_id) ORDER BY d.decided_at, d.n"
+            )
+        )
+    finally:
+        db.close()
+
+
+def columns_of(table: str) -> str:
+    """The columns of a decision, of a table's alias."""
+    return ", ".join(f"{table}.{name.strip()}" for name in COLUMNS.split(","))
+
+
+def feedback_of(row: Sequence[Any], decision_id: str) -> Feedback | None:
+    """(feedback, reward, feedback_at, seq, whether there is one) as a record."""
+    word, reward, at, seq, there = row
+    return Feedback(decision_id, word, reward, at, seq) if there else None
+
+
+def decision_of(row: Sequence[Any]) -> Decision:
+    """The columns `COLUMNS` as a record."""
+    candidates = json.loads(row[6])
+    context = np.frombuffer(row[8], dtype="<f8").reshape(-1, row[7]).copy()
+    return Decision(
+        row[0],
+        row[1],
+        row[2],
+        row[3],
+        row[4],
+        row[5],
+        tuple(candidates["ids"]),
+        tuple(candidates["arms"]),
+        context,
+        np.frombuffer(row[9], dtype="<f8").copy(),
+        row[10],
+        row[11],
+    )
+
+
+def insert_decision(
+    db: sqlite3.Connection, d: Decision, scores: Floats, request_id: str | None, body: bytes
+) -> None:
+    """Writes a decision with its scores `(K,)` and the request that asked for it."""
+    candidates = json.dumps({"ids": d.candidate_ids, "arms": d.arms}, ensure_ascii=False)
+    db.execute(
+        f"INSERT INTO decisions ({COLUMNS}, request_id, body, scores, digest)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        (
+            d.decision_id,
+            d.user_id,
+            d.decided_at,
+            d.policy,
+            d.features,
+            d.state_seq,
+            candidates,
+            d.context.shape[1],
+            d.context.astype("<f8").tobytes(),
+            d.pmf.astype("<f8").tobytes(),
+            d.action,
+            d.reward_window_s,
+            request_id,
+            body,
+            scores.astype("<f8").tobytes(),
+            decision_digest(d),
+        ),
+    )
+
+
+def insert_feedback(
+    db: sqlite3.Connection, user_id: str, f: Feedback, answered_at: int | None
+) -> None:
+    """Writes a feedback whose decision is there; `answered_at` is the person's own word."""
+    digest = db.execute(
+        "SELECT digest FROM decisions WHERE decision_id = ?", (f.decision_id,)
+    ).fetchone()[0]
+    db.execute(
+        "INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            f.decision_id,
+            user_id,
+            f.feedback,
+            f.reward,
+            f.feedback_at,
+            f.seq,
+            answered_at,
+            feedback_digest(digest, f),
+        ),
+    )

@@ -1,0 +1,53 @@
+"""The tables of the live journal."""
+
+VERSION = 1
+
+COLUMNS = (
+    "decision_id, user_id, decided_at, policy, features, state_seq, candidates, width, context,"
+    " pmf, action, reward_window_s"
+)
+"""The columns of a decision that its record and digest are made of."""
+
+SCHEMA = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('schema', '{VERSION}');
+CREATE TABLE decisions (
+    n INTEGER PRIMARY KEY,
+    decision_id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL,
+    decided_at INTEGER NOT NULL,
+    policy TEXT NOT NULL,
+    features TEXT NOT NULL,
+    state_seq INTEGER NOT NULL,
+    candidates TEXT NOT NULL,
+    width INTEGER NOT NULL,
+    context BLOB NOT NULL,
+    pmf BLOB NOT NULL,
+    action INTEGER NOT NULL,
+    reward_window_s INTEGER,
+    request_id TEXT,
+    body BLOB NOT NULL,
+    scores BLOB NOT NULL,
+    digest BLOB NOT NULL
+);
+CREATE INDEX decisions_of_user ON decisions (user_id, n);
+CREATE UNIQUE INDEX requests ON decisions (user_id, request_id) WHERE request_id IS NOT NULL;
+CREATE TABLE feedback (
+    decision_id TEXT PRIMARY KEY REFERENCES decisions (decision_id),
+    user_id TEXT NOT NULL,
+    feedback TEXT,
+    reward REAL NOT NULL,
+    feedback_at INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    answered_at INTEGER,
+    digest BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX feedback_of_user ON feedback (user_id, seq);
+CREATE TABLE late (
+    decision_id TEXT NOT NULL,
+    feedback TEXT,
+    reward REAL NOT NULL,
+    feedback_at INTEGER NOT NULL,
+    answered_at INTEGER
+);
+"""
