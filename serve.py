@@ -163,8 +163,6 @@ class Handler(BaseHTTPRequestHandler):
 
     server: Server
     protocol_version = "HTTP/1.1"
-    server_version = "tipbandit"
-    sys_version = ""
     disable_nagle_algorithm = True
     wbufsize = 1 << 16
     timeout = IDLE_S
@@ -257,6 +255,10 @@ class Handler(BaseHTTPRequestHandler):
         allowed = super().handle_expect_100()
         self.wfile.flush()
         return allowed
+
+    def version_string(self) -> str:
+        """The Server header."""
+        return "tipbandit"
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """No line a request: the journal is the record."""

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -38,7 +38,8 @@ def _cache_dir() -> str:
 if COMPILED:
     # numba imports scipy only to look at its version; a server has no use for the 80 ms
     # and the megabytes. Whoever has imported scipy before, or does later, keeps it.
-    _blocked = sys.modules.setdefault("scipy", None) is None  # type: ignore[call-overload]
+    _modules: dict[str, Any] = sys.modules
+    _blocked = _modules.setdefault("scipy", None) is None
     try:
         import numba
     finally:

@@ -1,6 +1,5 @@
 """`sim generate`: a log of a simulated population, with the truth that no policy sees."""
 
-from collections.abc import Iterable
 from itertools import chain
 
 from journal import Log, log_of

@@ -1,0 +1,50 @@
+"""The audit of a server's own journal: rebuilt from its rows, a changed one named."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from journal import read_log
+from journal.live import Asked, LiveJournal
+from policies import make
+
+
+def live_journal(directory: Path, decisions: int = 60) -> int:
+    """A server's own journal of two people, some answers, some silence; returns the folds."""
+    clock = iter(range(1_700_000_000_000_000, 2**62, 3_600_000_000))
+    journal = LiveJournal(
+        directory / "live.db", directory / "states", 24 * 3600, lambda: next(clock)
+    )
+    rng, folds = np.random.default_rng(9), 0
+    for i in range(decisions):
+        k = int(rng.integers(1, 5))
+        asked = Asked(
+            f"u{i % 2}", [f"t{c}" for c in range(k)], ["*"] * k, rng.random((k, 5)), "tip-v1"
+        )
+        made, _ = journal.decide(make("linucb:epsilon=0.3"), asked)
+        if rng.random() < 0.6:
+            folds += journal.answer(made.decision_id, "done", 1.0).outcome == "applied"
+    journal.close()
+    return folds
+
+
+def test_a_live_journal_is_rebuilt_with_its_checkpoints(run: Callable, tmp_path: Path) -> None:
+    folds = live_journal(tmp_path)
+    done = run("audit", tmp_path / "live.db", "--state", tmp_path / "states", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert done.json["rebuilt"] == done.json["digests"] == done.json["decisions"] == 60
+    assert done.json["states"] == 2
+    assert read_log(tmp_path / "live.db").answered.sum() > folds > 0
+
+
+def test_a_changed_row_of_a_live_journal_is_named(run: Callable, tmp_path: Path) -> None:
+    live_journal(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "live.db")) as db, db:
+        (name,) = db.execute("SELECT decision_id FROM feedback WHERE reward = 1").fetchone()
+        db.execute("UPDATE feedback SET reward = -1 WHERE decision_id = ?", (name,))
+    done = run("audit", tmp_path / "live.db")
+    assert done.code == 1
+    assert f"FAILED decision {name}: its digest does not match" in done.out
