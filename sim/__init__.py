@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sim.logs import generate as generate
     from sim.deployment import deployed as deployed
     from sim.deployment import run as run
+    from sim.logs import generate as generate
 
 _HOMES = {"deployed": "sim.deployment", "generate": "sim.logs", "run": "sim.deployment"}
 __all__ = list(_HOMES)
