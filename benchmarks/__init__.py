@@ -1,0 +1,1 @@
+"""The demo, and speed side by side with peers; never part of the tests."""
