@@ -18,12 +18,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from journal.live import Answered, Conflict, LiveJournal
-from journal.live_requests import Json, answer_of, asked_of
+from journal.live_requests import Json, answer_of, asked_of, object_of
 from policies.errors import BadInput, one_line
 from policies.features import NAME, WIDTH
 from policies.loop import probabilities
 from policies.policy import Policy
-from policies.records import first_duplicate, seconds
+from policies.records import seconds
 from policies.spec import canonical, make
 from policies.state import OTHER, UserState
 
@@ -41,35 +41,6 @@ class Refused(Exception):
         self.error = {"code": code, "message": one_line(message)}
         if field is not None:
             self.error["field"] = field
-
-
-# ---- parse
-
-
-def _object(raw: bytes) -> Json:
-    """A JSON object without NaN and without a key given twice."""
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        twice = first_duplicate([key for key, _ in items])
-        if twice is not None:
-            raise BadInput(items[twice][0], "the key is given twice")
-        return dict(items)
-
-    def constant(name: str) -> NoReturn:
-        raise BadInput("body", "must be JSON, which has no such number", name)
-
-    try:
-        body = json.loads(raw.decode(), object_pairs_hook=pairs, parse_constant=constant)
-    except BadInput:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise Refused(400, "not_json", f"body must be JSON: {error}", "body") from None
-    if not isinstance(body, dict):
-        raise BadInput("body", "must be a JSON object", body)
-    return body
-
-
-# ---- decide, append, reply
 
 
 class App:
@@ -189,7 +160,7 @@ class Handler(BaseHTTPRequestHandler):
             if self.server.app.stopping.is_set() and method == "POST":
                 self.close_connection = True
                 raise Refused(503, "stopping", "the server is stopping")
-            arguments = (_object(raw),) if method == "POST" else ()
+            arguments = (object_of(raw),) if method == "POST" else ()
             return 200, endpoint(self.server.app, *arguments)
         except Refused as refused:
             return refused.status, {"error": refused.error}

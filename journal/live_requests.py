@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -18,6 +18,29 @@ from policies.state import OTHER
 CANDIDATES_LIMIT = 1000  # of one decision
 
 Json = Mapping[str, Any]
+
+
+def object_of(raw: bytes) -> Json:
+    """A JSON object without NaN and without a key given twice."""
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        twice = first_duplicate([key for key, _ in items])
+        if twice is not None:
+            raise BadInput(items[twice][0], "the key is given twice")
+        return dict(items)
+
+    def constant(name: str) -> NoReturn:
+        raise BadInput("body", "must be JSON, which has no such number", name)
+
+    try:
+        body = json.loads(raw.decode(), object_pairs_hook=pairs, parse_constant=constant)
+    except BadInput:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise BadInput("body", f"must be JSON ({error})", code="not_json") from None
+    if not isinstance(body, dict):
+        raise BadInput("body", "must be a JSON object", body)
+    return body
 
 
 def asked_of(body: Json) -> Asked:
