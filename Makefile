@@ -21,7 +21,7 @@ demo: setup      ## the main job, from a log to a served and audited policy
 	@$(BIN)/python -m benchmarks.demo
 
 test: setup      ## every test but the long studies
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses auto -m "not study"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses auto
 
 check: setup     ## ruff, mypy strict, docs and notebooks
 	$(BIN)/ruff check .

@@ -1,0 +1,153 @@
+"""Docs are part of the tool: everything a user can name is there, and the examples run."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+import replay.commands
+import serve
+import sim.commands
+from journal import schema
+from journal.files import IMPORTERS
+from policies.features import FEATURES
+from policies.rewards import REWARDS
+from policies.spec import POLICIES, make
+from replay.estimators import ESTIMATORS
+from replay.intervals import INTERVALS
+from sim.scenarios import SCENARIOS
+
+ROOT = Path(__file__).parent.parent
+PAGES = {p.name: p.read_text() for p in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
+COMMANDS = {"replay": replay.commands.app, "sim": sim.commands.app}
+
+
+def missing(names: list[str], page: str) -> list[str]:
+    """The names that do not stand as code in a page."""
+    return [name for name in names if not re.search(rf"`{re.escape(name)}[ `]", PAGES[page])]
+
+
+def options() -> list[tuple[str, str]]:
+    out = []
+    for app in COMMANDS.values():
+        for name, command in get_command(app).commands.items():
+            out.append((name, name))
+            for parameter in command.params:
+                out += [(name, o) for o in parameter.opts if o.startswith("--") and o != "--help"]
+    return out
+
+
+@pytest.mark.parametrize(("command", "option"), options())
+def test_every_command_and_option_is_documented(command: str, option: str) -> None:
+    """In docs/commands.md, as code."""
+    assert not missing([option], "commands.md"), f"{command} {option}"
+
+
+def test_every_option_of_the_server_is_documented() -> None:
+    """In docs/serving.md."""
+    actions = serve.parser()._actions
+    named = [o for action in actions for o in action.option_strings if o.startswith("--")]
+    assert not missing([o for o in named if o != "--help"], "serving.md")
+
+
+def test_every_endpoint_is_documented() -> None:
+    """With its method."""
+    named = [f"{method} {path}" for path, (method, _) in serve.ROUTES.items()]
+    assert not missing(named, "serving.md")
+
+
+@pytest.mark.parametrize(
+    ("names", "page"),
+    [
+        (list(POLICIES), "extending.md"),
+        (list(ESTIMATORS), "estimators.md"),
+        (list(INTERVALS), "intervals.md"),
+        (list(SCENARIOS), "simulation.md"),
+        (list(schema.NAMES), "log-schema.md"),
+        (list(REWARDS), "features.md"),
+        ([f.name for f in FEATURES], "features.md"),
+    ],
+)
+def test_every_name_is_documented(names: list[str], page: str) -> None:
+    """Policies, estimators, intervals, scenarios, columns, feedback, features."""
+    assert names
+    assert not missing(names, page)
+
+
+def test_every_importer_is_documented() -> None:
+    """By its prefix."""
+    for prefix in IMPORTERS:
+        assert f"`{prefix}:" in PAGES["commands.md"]
+
+
+def test_every_policy_parameter_is_documented() -> None:
+    """Beside its policy."""
+    for name in POLICIES:
+        fields = [f.rstrip("_") for f in make(name).__dataclass_fields__]  # type: ignore[attr-defined]
+        assert not missing(fields, "extending.md")
+
+
+def test_every_make_target_is_documented() -> None:
+    """In docs/commands.md."""
+    targets = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.M)
+    assert len(targets) > 5
+    assert not missing([t for t in targets if t != "help"], "commands.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    """Every relative link is a file."""
+    base = ROOT if page == "README.md" else ROOT / "docs"
+    for target in re.findall(r"\]\(([^)#]+)\)", PAGES[page]):
+        assert (base / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_left_to_fill_in(page: str) -> None:
+    """No placeholder of ours is forgotten."""
+    assert not re.search(r"@@|<!--|TODO|TBD", PAGES[page])
+
+
+def test_documented_command_lines_have_no_unknown_option() -> None:
+    """Every `python -m replay|sim COMMAND --option` in the docs parses."""
+    lines = re.findall(r"python -m (replay|sim) (\w+)([^\n`]*)", "\n".join(PAGES.values()))
+    assert len(lines) > 8
+    for package, name, rest in lines:
+        command = get_command(COMMANDS[package]).commands[name]
+        known = {o for p in command.params for o in p.opts}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= known, (package, name, rest)
+
+
+def test_the_example_of_the_readme_prints_what_it_says() -> None:
+    """Acceptance 8: from a DataFrame to a table with verdicts."""
+    blocks = re.findall(r"```python\n(.*?)```", PAGES["README.md"], re.S)
+    assert len(blocks) == 2
+    assert len([line for line in blocks[1].splitlines() if line.strip()]) < 15
+    printed = io.StringIO()
+    names: dict[str, object] = {}
+    with contextlib.redirect_stdout(printed):
+        for block in blocks:
+            exec(block, names)
+    assert printed.getvalue().rstrip() in PAGES["README.md"]
+
+
+def test_the_policy_of_the_docs_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/extending.md's own policy can be made and served."""
+    block = re.findall(r"```python\n(.*?)```", PAGES["extending.md"], re.S)[0]
+    (tmp_path / "documented_policy.py").write_text(block)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert make("documented_policy:OldestFirst:epsilon=0.2").explores
+
+
+def test_every_public_function_says_what_it_does() -> None:
+    """`--help` and docstrings: click shows a help text for every option."""
+    for app in COMMANDS.values():
+        for name, command in get_command(app).commands.items():
+            assert command.help, name
+            assert "Example:" in str(command.epilog), name
+            for parameter in command.params:
+                if parameter.param_type_name == "option" and "--help" not in parameter.opts:
+                    assert getattr(parameter, "help", None), (name, parameter.name)
