@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies import make
@@ -129,6 +129,7 @@ def test_scores_and_pmfs_are_those_of_algorithm_1(
 
 
 @pytest.mark.parametrize("arm", ["own", "shared"])
+@settings(deadline=None, derandomize=True, database=None)
 @given(
     x=st.lists(st.floats(-1, 1), min_size=D, max_size=D),
     alpha=st.floats(0, 100),
