@@ -16,7 +16,7 @@ NAMES = [f.name for f in FEATURES]
 ZONES = ["Pacific/Auckland", "UTC", "Europe/Paris", "America/New_York", "Asia/Kathmandu"]
 SAME = settings(deadline=None, derandomize=True, database=None, max_examples=300)
 
-LOCAL = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29))
+LOCAL = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31))
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
 INSTANTS = st.builds(lambda t, zone: t.replace(tzinfo=zone), LOCAL, OFFSETS)
 TEXTS = st.one_of(
@@ -127,7 +127,6 @@ def test_a_zone_that_is_none_is_refused(name: object) -> None:
 )
 def test_an_instant_that_parses_can_be_encoded_or_is_bad_input(now: str, zone: str) -> None:
     """The first and the last hours of the calendar have no local time in some zones."""
-    moment = parse_instant(now, "now")
     with pytest.raises(BadInput) as caught:
-        encode({}, moment, ZoneInfo(zone))
+        encode({}, parse_instant(now, "now"), ZoneInfo(zone))
     assert caught.value.field == "now"
