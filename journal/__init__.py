@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from journal.frame import frame_of_log as frame_of_log
     from journal.frame import log_of_frame as log_of_frame
     from journal.log import Log as Log
-    from journal.log import log_of as log_of
+    from journal.records import log_of as log_of
 
 _HOMES = {
     "Log": "journal.log",
     "frame_of_log": "journal.frame",
-    "log_of": "journal.log",
+    "log_of": "journal.records",
     "log_of_frame": "journal.frame",
     "read_log": "journal.files",
     "write_log": "journal.files",

@@ -19,12 +19,18 @@ HELD, BROKEN, BAD = 0, 1, 2
 
 def main_of(app: typer.Typer, prog: str) -> int:
     """Runs a typer application and returns its exit code; never a traceback for bad input."""
+    for argument in sys.argv[1:]:
+        if not is_text(argument):
+            return _refused(prog, str(BadInput(ascii(argument), "must be UTF-8")))
     try:
         code = get_command(app).main(prog_name=prog, standalone_mode=False)
         return int(code or HELD)
     except BadInput as error:
         return _refused(prog, str(error))
     except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # typer does not hand it out
+            print(error.format_message(), file=sys.stderr)
+            return BAD
         return _refused(prog, error.format_message())
     except (typer.Abort, KeyboardInterrupt):
         return _refused(prog, "interrupted", 130)
@@ -33,6 +39,15 @@ def main_of(app: typer.Typer, prog: str) -> int:
         return HELD
     except OSError as error:
         return _refused(prog, f"{error.filename or 'I/O'}: {error.strerror or error}")
+
+
+def is_text(argument: str) -> bool:
+    """Whether it can be written: a path may hold bytes that are no text."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refused(prog: str, message: str, code: int = BAD) -> int:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import sqlite3
 import tempfile
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,12 @@ import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
 
-from journal.log import Log, log_of, log_of_table
+from journal import schema
+from journal.checks import check_shape, width_of
+from journal.log import Log, log_of_table
+from journal.records import log_of
 from policies.errors import BadInput
+from policies.rewards import REWARD_RANGE
 
 IMPORTERS = {"obd": "journal.importers.obd"}
 """Prefix of a LOG argument -> module with `read(path) -> Log` (docs/extending.md)."""
@@ -37,21 +42,38 @@ def read_log(path: str | os.PathLike[str], *, values: bool = True) -> Log:
         return log
     where = Path(name)
     if where.is_dir():
-        files = sorted(p for p in where.iterdir() if p.is_file() and not p.name.startswith("."))
-        if not files:
-            raise BadInput(name, "the directory holds no files")
-        tables = [_table(p) for p in files]
-        digest = hashlib.sha256(b"".join(_sha256(p) for p in files)).hexdigest()
-        try:
-            table = pa.concat_tables(tables, promote_options="default")
-        except pa.ArrowInvalid as error:
-            raise BadInput(name, f"its files do not fit together ({error})") from None
-        return log_of_table(table, name, source=digest, values=values)
+        return _directory(where, values)
     if not where.exists():
         raise BadInput(name, "no such file or directory")
     if _magic(where).startswith(_SQLITE):
-        return _journal(name)
+        return log_of_table(_journal(name), name, values=values)
     return log_of_table(_table(where), name, source=_sha256(where).hex(), values=values)
+
+
+def _directory(where: Path, values: bool) -> Log:
+    """The files of a directory, by name, one after the other; each must be a log by itself."""
+    name = str(where)
+    files = sorted(p for p in where.iterdir() if p.is_file() and not p.name.startswith("."))
+    if not files:
+        raise BadInput(name, "the directory holds no files")
+    tables = [check_shape(_table(p), str(p)) for p in files]
+    digest = hashlib.sha256(b"".join(_sha256(p) for p in files)).hexdigest()
+    return log_of_table(_together(tables, name), name, source=digest, values=values)
+
+
+def _together(tables: Sequence[Any], name: str) -> Any:
+    """One table of several; it is of a simulated world when all of them are of the same."""
+    widths = sorted({width_of(t, name) for t in tables})
+    if len(widths) > 1:
+        rule = f"must be list<fixed_size_list<double, {widths[0]}>> in all files or in none"
+        raise BadInput(f"{name} column context", rule, widths)
+    said = [schema.about(t.schema, REWARD_RANGE, name) for t in tables]
+    ranges = sorted({span for span, _ in said})
+    if len(ranges) > 1:
+        raise BadInput(f"{name}: reward_range", "must be the same in all files", ranges)
+    world = said[0][1] if all(w == said[0][1] for _, w in said) else None
+    table = pa.concat_tables([t.replace_schema_metadata(None) for t in tables])
+    return table.replace_schema_metadata(schema.metadata(ranges[0], world))
 
 
 def write_log(log: Log, path: str | os.PathLike[str]) -> None:
@@ -76,33 +98,42 @@ def write_log(log: Log, path: str | os.PathLike[str]) -> None:
         raise
 
 
-def _journal(name: str) -> Log:
+def _journal(name: str) -> Any:
     from journal.live_rows import records
 
     try:
         rows = list(records(name))
+        pairs = [(decision, feedback) for decision, feedback, _ in rows]
+        return log_of(pairs, digests=[digest for _, _, digest in rows], path=name).table
     except sqlite3.DatabaseError as error:
         raise BadInput(name, f"cannot be read as a live journal ({error})") from None
-    return log_of(
-        [(decision, feedback) for decision, feedback, _ in rows],
-        digests=[digest for _, _, digest in rows],
-        path=name,
-    )
+    except BadInput:
+        raise
+    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise BadInput(name, f"holds a record that cannot be read ({error})") from None
 
 
 def _table(path: Path) -> Any:
-    magic = _magic(path)
+    """The file's table, every offset and text of it checked: what follows trusts them."""
     try:
-        if magic.startswith(_PARQUET):
-            # ParquetFile, not read_table: the name of the directory must not add columns
-            return pq.ParquetFile(path).read()
-        if magic.startswith(_ARROW_FILE):
-            return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        if magic.startswith(_ARROW_STREAM):
-            return pa.ipc.open_stream(path.read_bytes()).read_all()
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+        table = _open(path)
+        table.validate(full=True)
+        table.schema.names  # noqa: B018 (raises where a name is no UTF-8)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = str(error).partition("\n")[0]
         raise BadInput(str(path), f"is truncated or damaged ({reason})") from None
+    return table
+
+
+def _open(path: Path) -> Any:
+    magic = _magic(path)
+    if magic.startswith(_PARQUET):
+        # ParquetFile, not read_table: the name of the directory must not add columns
+        return pq.ParquetFile(path).read()
+    if magic.startswith(_ARROW_FILE):
+        return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    if magic.startswith(_ARROW_STREAM):
+        return pa.ipc.open_stream(path.read_bytes()).read_all()
     raise BadInput(
         str(path), "must be Parquet, Arrow IPC or a live journal by its first bytes", magic
     )

@@ -28,7 +28,8 @@ def log_of_frame(
     a frame needs is `user_id`, `candidate_ids` (a list a row) and `action`: an index or
     the chosen candidate's id (`action_by="index"` or `"id"`; needed where the ids are whole
     numbers too and a reader could mistake one for the other). `context` is a list of K
-    vectors a row; without it every candidate gets a constant 1, enough for weights. Without
+    vectors a row; without it every candidate gets a constant 1, and without `arms` too each
+    candidate id is its own arm. Without
     `decision_id` the row number names a decision, without `decided_at` its row is its
     second. Raises `BadInput`.
     """
@@ -39,6 +40,9 @@ def log_of_frame(
         if theirs not in frame.columns:
             raise BadInput(f"{name}: columns[{ours!r}]", "must be a column of the frame", theirs)
     found = {c: taken.get(c, c) for c in schema.NAMES}
+    twice = frame.columns[frame.columns.duplicated()].intersection(list(found.values()))
+    if len(twice):
+        raise BadInput(f"{name} column {twice[0]}", "must be there once")
     data = {ours: frame[theirs] for ours, theirs in found.items() if theirs in frame.columns}
     for needed in ("user_id", "candidate_ids", "action"):
         if needed not in data:
@@ -50,27 +54,32 @@ def log_of_frame(
     arrays: dict[str, Any] = {
         "candidate_ids": candidates,
         "context": contexts,
-        "user_id": data["user_id"].astype(str).tolist(),
+        "user_id": _texts(data["user_id"], name, "user_id"),
         "action": _actions(data["action"], data["candidate_ids"], candidates, action_by, name),
-        "decision_id": data["decision_id"].astype(str).tolist()
+        "decision_id": _texts(data["decision_id"], name, "decision_id")
         if "decision_id" in data
         else [str(i) for i in range(rows)],
         "decided_at": _moments(data["decided_at"], name, "decided_at")
         if "decided_at" in data
         else pa.array(np.arange(rows) * 1_000_000, pa.int64()).cast(schema.TIME),
     }
+    if "context" not in data and "arms" not in data:
+        arrays["arms"] = candidates  # what else could tell one candidate from another
     if features is not None:
         arrays["features"] = [features] * rows
     for other, series in data.items():
         if other not in arrays:
-            arrays[other] = _plain(series, name, other)
+            try:
+                arrays[other] = _plain(series, name, other)
+            except (TypeError, ValueError, OverflowError) as error:
+                raise BadInput(f"{name} column {other}", f"cannot be read ({error})") from None
     kinds = {f.name: f.type for f in schema.columns(width)}
     try:
         built = {
             k: v if isinstance(v, pa.Array) else pa.array(v, kinds[k]) for k, v in arrays.items()
         }
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise BadInput(name, f"cannot be read as a log ({str(error).splitlines()[0]})") from None
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
+        raise BadInput(name, f"cannot be read as a log ({error})") from None
     table = pa.table(built).replace_schema_metadata(schema.metadata(reward_range, None))
     return log_of_table(table, name)
 
@@ -80,9 +89,22 @@ def frame_of_log(log: Log) -> pd.DataFrame:
     return log.table.to_pandas()  # type: ignore[no-any-return]
 
 
+def _texts(series: Any, name: str, column: str) -> list[str]:
+    null = np.flatnonzero(series.isna())
+    if len(null):
+        raise BadInput(f"{name} row {null[0]}, column {column}", "must not be null")
+    try:
+        return [str(text) for text in series.astype(str)]
+    except UnicodeError as error:
+        raise BadInput(f"{name} column {column}", f"must be text ({error})") from None
+
+
 def _strings(ids: Any, name: str, row: int) -> list[str]:
     if isinstance(ids, str) or not isinstance(ids, Sequence | np.ndarray):
         raise BadInput(f"{name} row {row}, column candidate_ids", "must be a list", ids)
+    if any(c is None or c is pd.NA or c != c for c in ids):
+        rule = "must hold no nulls inside its lists"
+        raise BadInput(f"{name} row {row}, column candidate_ids", rule)
     return [str(c) for c in ids]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from journal.live import Asked
 from policies.errors import BadInput
 from policies.features import NAME, check_features, encode, parse_instant, parse_zone
-from policies.records import ID_LENGTH, check_user_id, first_duplicate
+from policies.records import ID_LENGTH, check_user_id, first_duplicate, micros
 from policies.rewards import reward_of
 from policies.state import OTHER
 
@@ -109,9 +109,9 @@ def answer_of(body: Json) -> tuple[str, str | None, float, int | None]:
     if reward is not None and (isinstance(reward, bool) or not isinstance(reward, int | float)):
         raise BadInput("reward", "must be a number", reward)
     at = body.get("answered_at")
-    micros = None if at is None else int(parse_instant(at, "answered_at").timestamp() * 1e6)
+    answered_at = None if at is None else micros(parse_instant(at, "answered_at"))
     worth = reward_of(feedback, None if reward is None else _number(reward))
-    return decision_id, feedback, worth, micros
+    return decision_id, feedback, worth, answered_at
 
 
 def _number(value: float) -> float:

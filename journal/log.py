@@ -1,7 +1,6 @@
 """`Log`: a columnar log as flat arrays, ragged candidates behind offsets."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,7 +13,7 @@ from journal import schema
 from journal.checks import check_shape, check_values
 from policies.arrays import Bools, Floats, Ints
 from policies.errors import BadInput
-from policies.records import Decision, Feedback, record_digest
+from policies.records import Decision, Feedback
 from policies.rewards import REWARD_RANGE
 from policies.state import decision_hash
 
@@ -74,12 +73,16 @@ class Log:
         return self._policies[1]
 
     @cached_property
+    def _feature_sets(self) -> tuple[Ints, list[str]]:
+        return _codes(self.table["features"])
+
+    @property
     def features(self) -> str:
         """The name of the feature set; one log, one set."""
-        names = self.table["features"].unique().to_pylist()
+        names = self._feature_sets[1]
         if len(names) > 1:
             raise BadInput(f"{self.path}: features", "one log has one feature set", names)
-        return str(names[0]) if names and names[0] is not None else "custom"
+        return names[0]
 
     @cached_property
     def state_seq(self) -> Ints:
@@ -202,20 +205,18 @@ class Log:
         return out
 
     @cached_property
-    def _about(self) -> tuple[Any, Any]:
-        return schema.about(self.table.schema, REWARD_RANGE)
+    def _about(self) -> tuple[tuple[float, float], dict[str, Any] | None]:
+        return schema.about(self.table.schema, REWARD_RANGE, self.path)
 
     @property
     def reward_range(self) -> tuple[float, float]:
         """The range every reward lies in."""
-        low, high = self._about[0]
-        return low, high
+        return self._about[0]
 
     @property
     def world(self) -> dict[str, Any] | None:
         """Scenario, users, days and seed of a simulated log."""
-        world: dict[str, Any] | None = self._about[1]
-        return world
+        return self._about[1]
 
     @cached_property
     def sha256(self) -> str:
@@ -247,7 +248,7 @@ class Log:
             self.user_names[self.user[i]],
             int(self.decided_at[i]),
             self.policy_names[self.policy[i]],
-            self.features,
+            self._feature_sets[1][self._feature_sets[0][i]],
             int(self.state_seq[i]),
             tuple(self.candidate_ids[start:stop]),
             tuple(self.arm_names[a] for a in self.arm[start:stop]),
@@ -296,107 +297,28 @@ def log_of_table(table: Any, path: str, *, source: str | None = None, values: bo
     return log
 
 
-def log_of(
-    records: Sequence[tuple[Decision, Feedback | None]],
-    *,
-    reward_range: tuple[float, float] = REWARD_RANGE,
-    expected_reward: Sequence[Floats] | None = None,
-    world: Mapping[str, object] | None = None,
-    digests: Sequence[bytes] | None = None,
-    path: str = "memory",
-) -> Log:
-    """The columnar log of records, in their order.
-
-    `expected_reward[i]` is the truth `(K_i,)`; `digests`, where they were kept, are kept
-    on, else they are computed.
-    """
-    if not records:
-        raise BadInput(path, "a log has at least one decision", 0)
-    width = records[0][0].context.shape[1]
-    for decision, _ in records:
-        if decision.context.shape[1] != width:
-            raise BadInput(path, f"every context has {width} features", decision.context.shape[1])
-    lengths = np.array([len(d.arms) for d, _ in records], dtype=np.int32)
-    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
-    context = np.concatenate([d.context for d, _ in records])
-    pmf = np.concatenate([d.pmf for d, _ in records])
-    fields = schema.columns(width).remove_metadata()
-    kinds = {f.name: f.type for f in fields}
-    answers = [f for _, f in records]
-
-    def column(name: str, values: Sequence[Any]) -> Any:
-        return pa.array(values, type=kinds[name])
-
-    truth = (
-        pa.nulls(len(records), kinds["expected_reward"])
-        if expected_reward is None
-        else pa.ListArray.from_arrays(offsets, pa.array(np.concatenate(expected_reward)))
-    )
-    decisions = [d for d, _ in records]
-    columns = [
-        column("decision_id", [d.decision_id for d in decisions]),
-        column("user_id", [d.user_id for d in decisions]),
-        column("decided_at", [d.decided_at for d in decisions]),
-        column("policy", [d.policy for d in decisions]),
-        column("features", [d.features for d in decisions]),
-        column("state_seq", [d.state_seq for d in decisions]),
-        pa.ListArray.from_arrays(
-            offsets, pa.array([c for d in decisions for c in d.candidate_ids], pa.string())
-        ),
-        pa.ListArray.from_arrays(
-            offsets, pa.array([a for d in decisions for a in d.arms], pa.string())
-        ),
-        pa.ListArray.from_arrays(
-            offsets, pa.FixedSizeListArray.from_arrays(pa.array(context.ravel()), width)
-        ),
-        pa.ListArray.from_arrays(offsets, pa.array(pmf)),
-        column("action", [d.action for d in decisions]),
-        column("pscore", [d.pscore for d in decisions]),
-        pa.array([f and f.feedback for f in answers], pa.string()).dictionary_encode(),
-        column("reward", [None if f is None else f.reward for f in answers]),
-        column("feedback_at", [None if f is None else f.feedback_at for f in answers]),
-        column("feedback_seq", [None if f is None else f.seq for f in answers]),
-        column("reward_window_s", [d.reward_window_s for d in decisions]),
-        truth,
-        column("digest", digests or [record_digest(d, f) for d, f in records]),
-    ]
-    table = pa.Table.from_arrays(
-        columns, schema=fields.with_metadata(schema.metadata(reward_range, world))
-    )
-    return Log(table, path)
-
-
-def _one(column: Any) -> Any:
-    """A chunked column as one array."""
-    if not isinstance(column, pa.ChunkedArray):
-        return column
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    return column.combine_chunks()
-
-
 def _flat(column: Any) -> Any:
-    return _one(column).flatten()
+    return schema.one_array(column).flatten()
 
 
 def _floats(column: Any) -> Floats:
-    return np.asarray(_one(column).to_numpy(zero_copy_only=False), dtype=np.float64)
+    return np.asarray(schema.one_array(column).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _ints(column: Any) -> Ints:
-    array = _one(column)
+    array = schema.one_array(column)
     if array.null_count:
         array = array.fill_null(NONE)
     return array.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)  # type: ignore[no-any-return]
 
 
 def _times(column: Any) -> Ints:
-    numbers = _one(column).cast(pa.int64())
+    numbers = schema.one_array(column).cast(pa.int64())
     filled = numbers.fill_null(NO_TIME) if numbers.null_count else numbers
     return filled.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
 
 
 def _codes(column: Any) -> tuple[Ints, list[str]]:
-    encoded = _one(column).dictionary_encode()
+    encoded = schema.one_array(column).dictionary_encode()
     names = encoded.dictionary.to_pylist()
     return _ints(encoded.indices), names

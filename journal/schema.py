@@ -6,8 +6,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from policies.errors import BadInput
+
 VERSION = 1
 TIME = pa.timestamp("us", tz="UTC")
+
+LARGEST = 1e100
+"""Size of a context's entry or a reward: what a policy or estimator makes of it stays finite."""
 
 REQUIRED = ("decision_id", "user_id", "decided_at", "candidate_ids", "context", "action")
 """Without these there is no log; every other column may be missing, as if all null."""
@@ -47,14 +52,56 @@ def metadata(
     reward_range: tuple[float, float], world: Mapping[str, object] | None
 ) -> dict[str, str]:
     """What a file says of itself: schema version, range of rewards, the simulated world."""
-    about = {"tipbandit_log": str(VERSION), "reward_range": json.dumps(list(reward_range))}
+    about = {
+        "tipbandit_log": str(VERSION),
+        "reward_range": json.dumps([float(x) for x in reward_range]),
+    }
     if world is not None:
         about["world"] = json.dumps(dict(world), sort_keys=True)
     return about
 
 
-def about(schema: pa.Schema, default_range: tuple[float, float]) -> tuple[Any, Any]:
-    """(reward_range, world) that `metadata` wrote, with the default range where none is said."""
-    said = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
-    low, high = json.loads(said["reward_range"]) if "reward_range" in said else default_range
-    return (float(low), float(high)), json.loads(said["world"]) if "world" in said else None
+def about(
+    schema: pa.Schema, default_range: tuple[float, float], path: str
+) -> tuple[tuple[float, float], dict[str, Any] | None]:
+    """(reward_range, world) that `metadata` wrote, with the default range where none is said.
+
+    Raises `BadInput` for what cannot be read; other keys belong to others and are not looked at.
+    """
+    span = _said(schema, "reward_range", path)
+    if span is not None and not _is_range(span):
+        rule = f"must be [low, high], low < high, at most {LARGEST:g} in size"
+        raise BadInput(f"{path}: reward_range", rule, span)
+    world = _said(schema, "world", path)
+    if world is not None and not isinstance(world, dict):
+        raise BadInput(f"{path}: world", "must be an object", world)
+    low, high = default_range if span is None else span
+    return (float(low), float(high)), world
+
+
+def _is_range(span: Any) -> bool:
+    numbers = isinstance(span, list) and all(type(x) in (int, float) for x in span)
+    return numbers and len(span) == 2 and -LARGEST <= span[0] < span[1] <= LARGEST
+
+
+def _said(schema: pa.Schema, key: str, path: str) -> Any:
+    """What the metadata say under `key`; None when they do not have it."""
+    raw = (schema.metadata or {}).get(key.encode())
+    if raw is None:
+        return None
+    try:
+        said = json.loads(raw.decode())
+        if said is not None:
+            return said
+    except (ValueError, RecursionError):
+        pass
+    raise BadInput(f"{path}: {key}", "must be JSON and not null", repr(raw))
+
+
+def one_array(column: Any) -> Any:
+    """A chunked column as one array, without a copy where it has one chunk."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return column.combine_chunks()

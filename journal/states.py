@@ -16,7 +16,11 @@ def read_states(directory: str | os.PathLike[str]) -> dict[str, UserState]:
         raise BadInput(str(where), "no such directory of states")
     out = {}
     for file in sorted(where.glob("*.json")):
-        state = from_json(file.read_text(encoding="utf-8"), str(file))
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise BadInput(str(file), f"must be UTF-8 ({error.reason})") from None
+        state = from_json(text, str(file))
         if file.name != file_name(state.user_id):
             raise BadInput(str(file), "must be named by the sha256 of its user id", state.user_id)
         out[state.user_id] = state
@@ -46,11 +50,17 @@ def write_state(directory: Path, state: UserState) -> None:
     os.replace(part, target)
 
 
-def write_states(directory: str | os.PathLike[str], states: Mapping[str, UserState]) -> None:
-    """Writes states into a new or empty directory. Raises `BadInput` when it holds files."""
+def check_empty(directory: str | os.PathLike[str]) -> None:
+    """Raises `BadInput` when `directory` is a file or holds some: states must not mix."""
     where = Path(directory)
     if where.exists() and (not where.is_dir() or any(where.iterdir())):
         raise BadInput(str(where), "must be a new or empty directory")
+
+
+def write_states(directory: str | os.PathLike[str], states: Mapping[str, UserState]) -> None:
+    """Writes states into a new or empty directory. Raises `BadInput` when it holds files."""
+    check_empty(directory)
+    where = Path(directory)
     where.mkdir(parents=True, exist_ok=True)
     for state in states.values():
         write_state(where, state)

@@ -1,5 +1,6 @@
 """What a policy is: scores for a batch of decisions, and the pmf over each one's candidates."""
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,7 +47,10 @@ class Policy(Protocol):
 
 
 def greedy_pmf(scores: Floats, offsets: Ints, epsilon: float) -> Floats:
-    """(1-epsilon) shared by the exact ties of the maximum, plus epsilon/K for each; `(N,)`."""
+    """(1-epsilon) shared by the exact ties of the maximum, plus epsilon/K for each; `(N,)`.
+
+    A decision with a score that is NaN gets a pmf of NaN, which whoever asked refuses.
+    """
     pmf: Floats = scores.copy()
     _greedy(pmf, offsets, epsilon)
     return pmf
@@ -58,13 +62,15 @@ def _greedy(inout: Floats, offsets: Ints, epsilon: float) -> None:
         start, stop = offsets[i], offsets[i + 1]
         best = inout[start]
         ties = 0
+        floor = epsilon / (stop - start)
         for j in range(start, stop):
             if inout[j] > best:
                 best = inout[j]
                 ties = 0
             if inout[j] == best:
                 ties += 1
-        floor = epsilon / (stop - start)
-        top = (1.0 - epsilon) / ties + floor
+            if math.isnan(inout[j]):
+                floor = math.nan
+        top = (1.0 - epsilon) / max(ties, 1) + floor
         for j in range(start, stop):
             inout[j] = top if inout[j] == best else floor

@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from policies.errors import BadInput
 
 USER_ID = re.compile(r"[A-Za-z0-9._:@+-]{1,256}")
 ID_LENGTH = 256  # characters of a candidate's, arm's or request's id
+LONGEST_WINDOW_S = 100 * 365 * 86_400
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,15 @@ def seconds(window: str) -> int | None:
     match = re.fullmatch(r"(\d{1,9})([smhd])", window)
     if not match or int(match[1]) == 0:
         raise BadInput("reward window", "must look like 30s, 90m, 24h, 7d or never", window)
-    return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+    length = int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+    if length > LONGEST_WINDOW_S:
+        raise BadInput("reward window", "must be at most 100 years, or never", window)
+    return length
+
+
+def micros(moment: datetime) -> int:
+    """An aware datetime as microseconds since 1970, exactly: a float would lose some."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def first_duplicate(names: Sequence[str]) -> int | None:

@@ -5,7 +5,8 @@ A new one needs one entry in `POLICIES`, or none at all as `module:Class:k=v`.
 """
 
 import re
-from dataclasses import Field, fields, is_dataclass
+import sys
+from dataclasses import MISSING, Field, fields, is_dataclass
 from importlib import import_module
 from typing import Any
 
@@ -36,6 +37,9 @@ def make(spec: str) -> Policy:
         if known[key].name in values:
             raise BadInput(f"policy {name!r}", "each parameter may be given once", key)
         values[known[key].name] = _parse(known[key], value, name)
+    for key, field in known.items():
+        if field.name not in values and field.default is field.default_factory is MISSING:
+            raise BadInput(f"policy {name!r}", f"needs the parameter {key}")
     policy: Policy = cls(**values)
     return policy
 
@@ -56,8 +60,17 @@ def canonical(policy: Policy) -> str:
 
 
 def is_ours(spec: str) -> bool:
-    """Whether `spec` names a policy that this installation can make."""
+    """Whether `spec`, a name in a log, is that of a policy that this installation can make.
+
+    A log must not choose what is imported: a policy of one's own counts when its module is
+    there already, because somebody else named it (with `--policy`, say).
+    """
     try:
+        name, _ = _split(spec)
+        module, _, attribute = name.partition(":")
+        there = getattr(sys.modules.get(module), "__dict__", {})
+        if name not in POLICIES and attribute not in there:
+            return False
         make(spec)
     except BadInput:
         return False
@@ -65,21 +78,23 @@ def is_ours(spec: str) -> bool:
 
 
 def _split(spec: str) -> tuple[str, str]:
-    match = re.fullmatch(r"(\w+|[\w.]+:\w+)(?::([^:]*))?", spec)
-    if match and match[2] is None and ":" in match[1] and match[1].split(":")[0] in POLICIES:
-        raise BadInput(f"policy {spec!r}", "parameters are written as key=value")
-    if not match:
-        raise BadInput("policy", "must look like name:key=value,… or module:Class:key=value", spec)
-    return match[1], match[2] or ""
+    """(name, parameters): what stands first is a name of ours, else it is module:Class."""
+    first, _, rest = spec.partition(":")
+    if first in POLICIES:
+        return first, rest
+    match = re.fullmatch(r"(\w+(?:\.\w+)*:[^\W\d]\w*)(?::(.*))?", spec)
+    if match:
+        return match[1], match[2] or ""
+    if re.fullmatch(r"\w+(:.*)?", spec):
+        raise BadInput("policy", f"must be one of {', '.join(POLICIES)} or module:Class", spec)
+    raise BadInput("policy", "must look like name:key=value,… or module:Class:key=value", spec)
 
 
 def _load(name: str, spec: str) -> Any:
-    if ":" not in name and name not in POLICIES:
-        raise BadInput("policy", f"must be one of {', '.join(POLICIES)} or module:Class", spec)
     module, _, attribute = POLICIES.get(name, name).partition(":")
     try:
         cls = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, SyntaxError) as error:
         raise BadInput(f"policy {spec!r}", f"cannot be imported: {error}") from None
     if not (isinstance(cls, type) and is_dataclass(cls)):
         raise BadInput(f"policy {spec!r}", "must name a dataclass (docs/extending.md)")
@@ -100,6 +115,8 @@ def _parameter(field: Field[Any]) -> str:
 
 def _parse(field: Field[Any], text: str, policy: str) -> Any:
     kind = type(field.default)
+    if kind is bool and text in ("True", "False"):
+        return text == "True"
     if kind not in (int, float):
         return text
     try:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from policies.errors import BadInput
+from policies.records import check_user_id
 from policies.sums import Sums
 
 SCHEMA = 1
@@ -127,32 +128,33 @@ def from_json(text: str, where: str = "state") -> UserState:
         record = json.loads(text)
         if record["schema"] != SCHEMA:
             raise BadInput(where, f"schema must be {SCHEMA}", record["schema"])
-        width = int(record["width"])
-        names = sorted(record["arms"])
-        sums = Sums.zeros(len(names) + 1, width)
-        for i, name in enumerate(names, start=1):
-            arm = record["arms"][name]
-            sums.gram[i] = _numbers(arm["gram"], sums.gram.shape[1])
-            sums.moment[i] = _numbers(arm["moment"], width)
-            sums.count[i] = float(arm["count"])
-            sums.total[i] = float(arm["reward"])
-        source = record["learned_from"]
-        learned = Learned(
-            source["first"], source["last"], tuple(int(h, 16) for h in source["sketch"])
-        )
-        return UserState(
-            str(record["user_id"]),
-            str(record["features"]),
-            sums,
-            int(record["seq"]),
-            names,
-            learned,
-        )
+        return _state(record, where)
+    except BadInput:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        if isinstance(error, BadInput):
-            raise
         reason = f"{type(error).__name__}: {error}"
-        raise BadInput(where, f"is not a state of schema {SCHEMA} ({reason})") from None
+    except (OverflowError, MemoryError):
+        reason = "a number is too large"
+    raise BadInput(where, f"is not a state of schema {SCHEMA} ({reason})")
+
+
+def _state(record: Any, where: str) -> UserState:
+    names = sorted(record["arms"])
+    "".join(names).encode()  # raises for what no file could hold
+    sums = Sums.zeros(len(names) + 1, int(record["width"]))
+    for i, name in enumerate(names, start=1):
+        arm = record["arms"][name]
+        sums.gram[i] = _numbers(arm["gram"], sums.gram.shape[1])
+        sums.moment[i] = _numbers(arm["moment"], sums.width)
+        sums.count[i], sums.total[i] = _numbers([arm["count"], arm["reward"]], 2)
+    source = record["learned_from"]
+    times = source["first"], source["last"]
+    seq = int(record["seq"])
+    if seq < 0 or any(type(t) not in (int, type(None)) for t in times):
+        raise ValueError("seq and learned_from must be whole numbers")
+    learned = Learned(*times, tuple(int(h, 16) for h in source["sketch"]))
+    user_id = check_user_id(record["user_id"], f"{where}: user_id")
+    return UserState(user_id, str(record["features"]), sums, seq, names, learned)
 
 
 def _numbers(values: Any, count: int) -> Any:

@@ -4,24 +4,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from replay.audit import audit as audit
+    from replay.auditing import audit as audit
     from replay.doctor import validate as validate
-    from replay.evaluate import evaluate as evaluate
-    from replay.train import train as train
+    from replay.evaluation import evaluate as evaluate
+    from replay.training import train as train
 
 _HOMES = {
-    "audit": "replay.audit",
-    "evaluate": "replay.evaluate",
-    "train": "replay.train",
+    "audit": "replay.auditing",
+    "evaluate": "replay.evaluation",
+    "train": "replay.training",
     "validate": "replay.doctor",
 }
 __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    """Names load their module on first use, so a help text costs no pandas import."""
+    """Names load their module on first use, so a help text costs no pandas import.
+
+    No module bears the name of a function: loading it would put it in the function's place.
+    """
     if name not in _HOMES:
         raise AttributeError(f"module 'replay' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value  # else the submodule of that name would stand here
-    return value
+    return getattr(import_module(_HOMES[name]), name)

@@ -9,10 +9,11 @@ from journal.checks import check_values
 from journal.log import NONE, Log
 from policies import BadInput, make
 from policies.draw import draws, uniform
+from policies.errors import one_line
 from policies.records import record_digest
 from policies.spec import is_ours
 from policies.state import UserState, to_json
-from replay.train import train
+from replay.training import train
 from replay.walk import walk
 
 
@@ -26,6 +27,14 @@ class Audit:
     states: int = 0  # state files equal bit for bit
     failures: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)  # what this log cannot show, and why
+
+    def fail(self, what: str) -> None:
+        """Notes what does not hold; a name from a log must not write lines of its own."""
+        self.failures.append(one_line(what))
+
+    def skip(self, what: str) -> None:
+        """Notes what cannot be checked, and why."""
+        self.unchecked.append(one_line(what))
 
     @property
     def ok(self) -> bool:
@@ -45,7 +54,7 @@ def audit(log: Log, states: Mapping[str, UserState] | None = None, threads: int 
         return found
     check_values(log)
     if log.pmf is None:
-        found.unchecked.append("no pmf is logged: nothing can be rebuilt")
+        found.skip("no pmf is logged: nothing can be rebuilt")
         return found
     if not _whole_history(log, found):
         return found
@@ -59,7 +68,7 @@ def _check_digests(log: Log, found: Audit) -> None:
     digests = log.digest
     missing = sum(d is None for d in digests)
     if missing:
-        found.unchecked.append(f"{missing} decisions have no digest")
+        found.skip(f"{missing} decisions have no digest")
     if log.pmf is None:
         return
     raw = log.table["pscore"].to_pylist()
@@ -68,9 +77,9 @@ def _check_digests(log: Log, found: Audit) -> None:
             continue
         decision = log.decision(i)
         if record_digest(decision, log.feedback_of(i)) != digest:
-            found.failures.append(f"decision {decision.decision_id}: its digest does not match")
+            found.fail(f"decision {decision.decision_id}: its digest does not match")
         elif raw[i] != decision.pscore:
-            found.failures.append(f"decision {decision.decision_id}: pscore is not pmf[action]")
+            found.fail(f"decision {decision.decision_id}: pscore is not pmf[action]")
         else:
             found.digests += 1
 
@@ -78,7 +87,7 @@ def _check_digests(log: Log, found: Audit) -> None:
 def _whole_history(log: Log, found: Audit) -> bool:
     """Whether the log holds each user's feedbacks from the first; else it cannot be rebuilt."""
     if (log.state_seq == NONE).any():
-        found.unchecked.append("state_seq is not logged: the states that decided are unknown")
+        found.skip("state_seq is not logged: the states that decided are unknown")
         return False
     folded = log.feedback_seq != NONE
     count = np.bincount(log.user[folded], minlength=len(log.user_names))
@@ -91,9 +100,7 @@ def _whole_history(log: Log, found: Audit) -> bool:
     gap = np.flatnonzero(need != count)
     if len(gap) or twice:
         who = log.user_names[int(gap[0])] if len(gap) else "some user"
-        found.failures.append(
-            f"user {who}: feedbacks are missing or doubled, no state can be rebuilt"
-        )
+        found.fail(f"user {who}: feedbacks are missing or doubled, no state can be rebuilt")
         return False
     return True
 
@@ -103,7 +110,7 @@ def _check_policies(log: Log, found: Audit, threads: int) -> None:
     for code, spec in enumerate(log.policy_names):
         rows = log.policy == code
         if not is_ours(spec):
-            found.unchecked.append(f"{int(rows.sum())} decisions of {spec}: not a policy of ours")
+            found.skip(f"{int(rows.sum())} decisions of {spec}: not a policy of ours")
             continue
         policy = make(spec)
         done = walk(log, policy, learn="logged", score=rows, threads=threads)
@@ -116,10 +123,10 @@ def _check_policies(log: Log, found: Audit, threads: int) -> None:
         for i in np.flatnonzero(rows):
             if not whole[i]:
                 said = "its pmf is not what the logged policy gives"
-                found.failures.append(f"decision {log.decision_id[i]}: {said}")
+                found.fail(f"decision {log.decision_id[i]}: {said}")
             elif action[i] != log.action[i]:
                 said = "its action is not the one its id draws"
-                found.failures.append(f"decision {log.decision_id[i]}: {said}")
+                found.fail(f"decision {log.decision_id[i]}: {said}")
             else:
                 found.rebuilt += 1
 
@@ -127,7 +134,7 @@ def _check_policies(log: Log, found: Audit, threads: int) -> None:
 def _check_states(log: Log, states: Mapping[str, UserState], found: Audit) -> None:
     """Each state must be the fold of its user's first `seq` feedbacks."""
     if not states:
-        found.unchecked.append("the state directory is empty")
+        found.skip("the state directory is empty")
         return
     latest = dict(zip(log.user_names, np.zeros(len(log.user_names), np.int64), strict=True))
     folded = np.flatnonzero(log.feedback_seq != NONE)
@@ -136,7 +143,7 @@ def _check_states(log: Log, states: Mapping[str, UserState], found: Audit) -> No
         latest[name] = max(latest[name], log.feedback_seq[i])
     for name, state in states.items():
         if name not in latest or state.seq > latest[name]:
-            found.failures.append(f"state of {name}: it is ahead of the log")
+            found.fail(f"state of {name}: it is ahead of the log")
             continue
         rows = np.flatnonzero(log.user == log.user_names.index(name))
         early = rows[(log.feedback_seq[rows] <= state.seq)]
@@ -150,4 +157,4 @@ def _check_states(log: Log, states: Mapping[str, UserState], found: Audit) -> No
         if to_json(rebuilt) == to_json(state):
             found.states += 1
         else:
-            found.failures.append(f"state of {name}: it is not the fold of its feedbacks")
+            found.fail(f"state of {name}: it is not the fold of its feedbacks")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from journal.cli import BROKEN, note
+from policies.errors import BadInput, one_line
 
 app = typer.Typer(
     add_completion=False,
@@ -50,7 +51,7 @@ def validate(log: LogArgument, as_json: Json = False) -> None:
         _print(found.to_dict())
         return
     for fact in found.facts:
-        print(fact)
+        print(one_line(fact))
     for sentence in found.can:
         print(f"can answer: {sentence}")
     for sentence in found.cannot:
@@ -65,13 +66,20 @@ def audit(
     state: Annotated[
         Path | None, typer.Option(help="Directory of state files to rebuild as well.")
     ] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(help="Spec of a policy of your own that decided: nothing else is imported."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Checks digests, then rebuilds every pmf, action and state bit for bit; exit 1 if not."""
     from journal.files import read_log
     from journal.states import read_states
-    from replay.audit import audit as look
+    from policies import make
+    from replay.auditing import audit as look
 
+    for spec in policy or ():
+        make(spec)  # imports its module, which a name in a log never does
     found = look(read_log(log, values=False), None if state is None else read_states(state))
     if as_json:
         _print({**vars(found), "ok": found.ok})
@@ -101,11 +109,13 @@ def train(
 ) -> None:
     """Folds a log into a state for each user, as a server would have."""
     from journal.files import read_log
-    from journal.states import write_states
+    from journal.states import check_empty, write_states
     from policies.features import parse_instant
-    from replay.train import train as fold
+    from policies.records import micros
+    from replay.training import train as fold
 
-    at = None if until is None else int(parse_instant(until, "--until").timestamp() * 1_000_000)
+    check_empty(out)
+    at = None if until is None else micros(parse_instant(until, "--until"))
     states = fold(read_log(log), at)
     write_states(out, states)
     print(f"{out}: {len(states)} states, {sum(s.seq for s in states.values())} feedbacks folded")
@@ -163,8 +173,11 @@ def evaluate(
 ) -> None:
     """Off-policy estimates of policies on a log: value on logged contexts, with verdicts."""
     from replay.deployed import with_truth_deployed
-    from replay.evaluate import evaluate as run
+    from replay.evaluation import evaluate as run
+    from replay.report import check_directory
 
+    if out is not None:
+        check_directory(out)
     found = run(
         log,
         policy or None,
@@ -180,6 +193,8 @@ def evaluate(
         level=level,
         seed=seed,
     )
+    if not found.computable:
+        raise BadInput(log, "nothing that was asked for can be computed", _first_reason(found))
     if deployed:
         found = with_truth_deployed(found, since, None if state is None else str(state))
     for notice in found.notices:
@@ -192,10 +207,6 @@ def evaluate(
         show(found)
         if out is not None:
             print(f"results: {out}")
-    if not found.computable:
-        from policies.errors import BadInput
-
-        raise BadInput(log, "nothing that was asked for can be computed", _first_reason(found))
 
 
 def _first_reason(found: Any) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from policies import make
 from policies.errors import BadInput
 from policies.features import parse_instant
+from policies.records import micros
 from policies.spec import is_ours
 from replay.result import Evaluation
 
@@ -16,17 +17,19 @@ def with_truth_deployed(found: Evaluation, since: str | None, state: str | None)
     the policy does, from `state` (frozen unless it learns), its own choices shaping what
     comes next. Raises `BadInput` for a log that is not simulated.
     """
-    from sim import deployed
-
     from journal.states import read_states
+    from sim import deployed
 
     world = found.log.world
     if world is None:
         raise BadInput(found.log.path, "--deployed needs a simulated log, no other can be re-run")
-    behavior = make(found.log.policy_names[0])
+    logger = found.log.policy_names[0]
+    if not is_ours(logger):
+        raise BadInput(found.log.path, "--deployed needs a logger of ours", logger)
+    behavior = make(logger)
     until = None
     if since is not None:
-        until = int(parse_instant(since, "--since").timestamp() * 1_000_000)
+        until = micros(parse_instant(since, "--since"))
     states = read_states(state) if state is not None else None
     results = [
         replace(

@@ -14,6 +14,7 @@ from journal.states import read_states
 from policies import BadInput
 from policies.arrays import Bools, Floats
 from policies.features import parse_instant
+from policies.records import micros
 from policies.rewards import REWARD_RANGE
 from policies.state import UserState, decision_hash
 from replay.candidates import Evaluated, of_file, of_function, of_lists, of_spec
@@ -118,7 +119,7 @@ def _read(
 def _micros(moment: str | int | None, name: str) -> int | None:
     if moment is None or isinstance(moment, int):
         return moment
-    return int(parse_instant(moment, f"--{name.replace('_', '-')}").timestamp() * 1_000_000)
+    return micros(parse_instant(moment, f"--{name.replace('_', '-')}"))
 
 
 def _listed(policy: Any) -> list[Any]:
@@ -193,18 +194,22 @@ class _Job:
 
     def result(self, evaluated: Evaluated, setting: Setting) -> PolicyResult:
         judged = self.judged(evaluated, setting)
-        rows, log = self.sample.rows, self.log
+        rows = self.sample.rows
         matched = None if evaluated.matched is None else evaluated.matched[rows]
-        truth = None
-        if log.expected_reward is not None:
-            means = np.add.reduceat(evaluated.pmf * log.expected_reward, log.offsets[:-1])
-            truth = float(means[rows].mean())
         mean = (
             float(self.sample.reward[matched].mean())
             if matched is not None and matched.any()
             else None
         )
-        return PolicyResult(judged, evaluated.learn, matched, mean, truth)
+        return PolicyResult(judged, evaluated.learn, matched, mean, self._truth(evaluated.pmf))
+
+    def _truth(self, pmf: Floats) -> float | None:
+        """The exact value on these contexts, where the truth of every evaluated row is known."""
+        if self.log.expected_reward is None:
+            return None
+        means = np.add.reduceat(pmf * self.log.expected_reward, self.log.offsets[:-1])
+        truth = float(means[self.sample.rows].mean())
+        return truth if np.isfinite(truth) else None
 
     def logged(self) -> Judged:
         """The log's own policies as an entry to compare against: the mean logged reward."""

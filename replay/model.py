@@ -32,12 +32,31 @@ def cross_fitted(
     """q_hat `(N,)` of every candidate, by a model that never saw its user.
 
     `context (N, d)`, `arm (N,)` codes below `arms`; `chosen (n,)` are the candidates whose
-    `reward (n,)` is known, `fold (n,)` their users' folds. Raises `NotComputable` with
-    fewer than two folds. The sums of a fold's complement are all minus the fold's, so
-    cross-fitting costs one pass (Chernozhukov et al., 2018, definition 3.1).
+    `reward (n,)` is known, `fold (n,)` their users' folds (Chernozhukov et al., 2018,
+    definition 3.1). Raises `NotComputable` with fewer than two folds, or where the features
+    leave no finite model.
     """
     if len(np.unique(fold)) < 2:
         raise NotComputable("q_hat cannot be cross-fitted: it needs at least two users")
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            q_hat = _fitted(context, arm, arms, chosen, reward, fold, fold_of_candidate)
+    except np.linalg.LinAlgError:
+        q_hat = np.full(len(context), np.nan)
+    if not np.isfinite(q_hat).all():
+        raise NotComputable("q_hat cannot be fitted: the features are too large or too alike")
+    return q_hat
+
+
+def _fitted(
+    context: Floats,
+    arm: Ints,
+    arms: int,
+    chosen: Ints,
+    reward: Floats,
+    fold: Ints,
+    fold_of_candidate: Ints,
+) -> Floats:
     x = np.column_stack([np.ones(len(context)), context])  # (N, p)
     seen = x[chosen]
     p = x.shape[1]

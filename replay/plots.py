@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from policies.arrays import Floats
+from policies.errors import one_line
 from replay.result import QUESTION, Evaluation
 
 COLOURS = {"reliable": "#1b7837", "caution": "#b8860b", "unreliable": "#b2182b"}
@@ -89,7 +90,9 @@ def _running(numerator: Floats, denominator: Floats) -> Floats:
 
 
 def _short(policy: str) -> str:
-    return policy if len(policy) <= 44 else f"{policy[:43]}…"
+    """A label: no more than fits, and no formula, which is what a `$` would begin."""
+    text = one_line(policy if len(policy) <= 44 else f"{policy[:43]}…")
+    return text.replace("$", r"\$")
 
 
 def _png(figure: Figure) -> bytes:

@@ -37,7 +37,7 @@ class Behavior:
         if self.pmf is None or np.isnan(self.pmf[inside]).any():
             return None
         wanted = pi_e[inside] > 0
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             bound = float((pi_e[inside][wanted] / self.pmf[inside][wanted]).max())
         return bound if np.isfinite(bound) else None
 
@@ -45,9 +45,10 @@ class Behavior:
 def behavior_of(log: Log, declared: str | None = None) -> Behavior:
     """What was logged, and `declared` (a policy's spec) where nothing was."""
     missing = np.isnan(log.pscore)
-    if declared is None or not missing.any():
+    logger = None if declared is None else make(declared)
+    if logger is None or not missing.any():
         return Behavior(log.pscore, log.pmf, None)
-    pmf = walk(log, make(declared), learn="logged", score=missing).pmf
+    pmf = walk(log, logger, learn="logged", score=missing).pmf
     if log.pmf is not None:
         pmf = np.where(np.isnan(log.pmf), pmf, log.pmf)
     pscore = np.where(missing, pmf[log.chosen], log.pscore)

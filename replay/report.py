@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from policies.errors import BadInput
+from policies.errors import BadInput, one_line
 from replay.result import QUESTION, Evaluation
 
 OTHER_QUESTION = (
@@ -15,12 +15,18 @@ OTHER_QUESTION = (
 )
 
 
+def check_directory(directory: Path) -> None:
+    """Raises `BadInput` if a file is where `directory` or a directory above it should be."""
+    for place in (directory, *directory.parents):
+        if place.exists() and not place.is_dir():
+            raise BadInput(str(place), "must be a directory")
+
+
 def write_report(found: Evaluation, directory: Path) -> Path:
     """Writes the folder; each file appears whole. Raises `BadInput` if `directory` is a file."""
     from replay.plots import plot_estimates, plot_learning, plot_weights
 
-    if directory.exists() and not directory.is_dir():
-        raise BadInput(str(directory), "must be a directory")
+    check_directory(directory)
     directory.mkdir(parents=True, exist_ok=True)
     text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     _whole(directory / "metrics.json", text.encode())
@@ -71,7 +77,7 @@ def summary(found: Evaluation) -> str:
             ],
         )
     plots = [f"![{p}]({p}.png)" for p in ("estimates", "learning", "weights")]
-    return "\n".join([*lines, "", *plots, ""])
+    return "\n".join([*map(one_line, lines), "", *plots, ""])
 
 
 HEADER = (

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from journal.log import NO_TIME, NONE, Log
+from journal.log import NONE, Log
 from policies.errors import BadInput
 from policies.state import UserState, decision_hash
 from replay.arms import states_of
+from replay.order import arrivals, folded_before
 from replay.walk import walk
 
 
@@ -20,29 +21,23 @@ def train(
     serve any policy over the same features. Starts from `states` (default: empty).
     """
     start = states or {}
-    known = log.answered.copy()
-    if until is not None:
-        known &= (log.feedback_at < until) & (log.feedback_at != NO_TIME)
+    arrived = arrivals(log)
+    known = log.answered if until is None else log.answered & (arrived < until)
     if not known.any():
         raise BadInput(log.path, "holds no feedback to learn from before the given time")
     done = walk(log, None, states=start, known=known)
-    folded = np.where(known, done.order.folded, NONE)
+    fresh = (done.order.folded != NONE) & ~folded_before(log, done.order, start)
+    rows = np.flatnonzero(fresh)
+    rows = rows[np.argsort(log.user[rows], kind="stable")]
+    edges = np.searchsorted(log.user[rows], np.arange(len(log.user_names) + 1))
     learned = {}
-    count = np.zeros(len(log.user_names), np.int64)
+    count = np.diff(edges)
     for code, name in enumerate(log.user_names):
-        rows = np.flatnonzero((log.user == code) & (folded != NONE))
-        before = start.get(name)
-        begun = before.seq if before is not None else 0
-        fresh = (
-            rows[folded[rows] > begun]
-            if before and log.hashes[code] & set(before.learned.sketch)
-            else rows
-        )
-        count[code] = begun + len(fresh)
-        if not len(fresh):
-            continue
-        at = np.where(log.feedback_at == NO_TIME, log.decided_at, log.feedback_at)[fresh]
-        source = before.learned if before is not None else UserState.empty(name, "", 1).learned
-        hashes = [decision_hash(log.decision_id[i]) for i in fresh]
-        learned[name] = source.add(hashes, int(at.min()), int(at.max()))
+        mine = rows[edges[code] : edges[code + 1]]
+        before = start.get(name) or UserState.empty(name, "", 1)
+        count[code] += before.seq
+        if len(mine):
+            hashes = [decision_hash(log.decision_id[i]) for i in mine]
+            span = int(arrived[mine].min()), int(arrived[mine].max())
+            learned[name] = before.learned.add(hashes, *span)
     return states_of(done.arms, done.sums, log, start, learned, count)

@@ -19,7 +19,7 @@ from policies.policy import Batch, Policy
 from policies.state import UserState
 from policies.sums import Sums
 from replay.arms import Arms, arms_of, sums_of
-from replay.order import Order, order_of
+from replay.order import Order, folded_before, order_of
 
 Learn = Literal["none", "logged", "replay"]
 
@@ -56,7 +56,8 @@ def walk(
     """
     start = states or {}
     n = len(log)
-    order = order_of(log, log.answered if known is None else known)
+    arrived = log.answered if known is None else known
+    order = order_of(log, np.zeros(n, np.bool_) if learn == "none" else arrived)
     arms = arms_of(log, order, start)
     sums = sums_of(arms, log, start)
     job = _Job(
@@ -65,7 +66,7 @@ def walk(
         arms=arms,
         sums=sums,
         stage=np.zeros(n, np.int64) if learn == "none" else order.seen,
-        fold_at=np.full(n, NONE) if learn == "none" else _after(order, log, start),
+        fold_at=np.where(folded_before(log, order, start), NONE, order.folded),
         score=np.ones(n, np.bool_) if score is None or learn == "replay" else score,
         pmf=np.full(int(log.offsets[-1]), np.nan),
         matched=np.zeros(n, np.bool_),
@@ -79,21 +80,6 @@ def walk(
             for done in [pool.submit(job.run, rows) for rows in shards]:
                 done.result()
     return Walk(job.pmf, job.matched, arms, sums, order)
-
-
-def _after(order: Order, log: Log, states: Mapping[str, UserState]) -> Ints:
-    """`order.folded` without what the users' own states have folded before."""
-    done = np.array(
-        [_folded_here(states.get(u), log, code) for code, u in enumerate(log.user_names)]
-    )
-    return np.where(order.folded > done[log.user], order.folded, NONE)
-
-
-def _folded_here(state: UserState | None, log: Log, code: int) -> int:
-    """How many feedbacks of this log a state has folded: all it has, if it knows the log."""
-    if state is None or state.seq == 0:
-        return 0
-    return state.seq if log.hashes[code].intersection(state.learned.sketch) else 0
 
 
 def _shards(user: Ints, threads: int) -> list[Ints]:
@@ -153,27 +139,22 @@ class _Job:
             log.reward[folds],
             self.arms.write[folds],
         )
-        last = max(_end(self.stage[asked]), _end(self.fold_at[folds]) - 1)
-        asked_at = np.searchsorted(self.stage[asked], np.arange(last + 2))
-        folds_at = np.searchsorted(self.fold_at[folds], np.arange(1, last + 3))
-        for s in range(last + 1):
-            a, b = asked_at[s], asked_at[s + 1]
+        asks, ends = self.stage[asked], self.fold_at[folds] - 1
+        stages = np.unique(np.concatenate([asks, ends]))
+        asked_at = np.searchsorted(asks, stages), np.searchsorted(asks, stages, "right")
+        folds_at = np.searchsorted(ends, stages), np.searchsorted(ends, stages, "right")
+        for a, b, f, g in zip(*asked_at, *folds_at, strict=True):
             if b > a and self.policy is not None:
                 part = _part(batch, a, b)
                 pmf = self.policy.pmf(self.policy.score(part, self.sums), part.offsets)
                 self.pmf[where[batch.offsets[a] : batch.offsets[b]]] = pmf
                 if self.accept is not None:
                     self.matched[asked[a:b]] = self.accept.rows(asked[a:b], part.offsets, pmf)
-            f, g = folds_at[s], folds_at[s + 1]
             if g > f and self.accept is None:
                 self.sums.fold(slot[f:g], context[f:g], reward[f:g])
             elif g > f:
                 kept = f + np.flatnonzero(self.matched[folds[f:g]])
                 self.sums.fold(slot[kept], context[kept], reward[kept])
-
-
-def _end(stages: Ints) -> int:
-    return int(stages[-1]) if len(stages) else 0
 
 
 def _gather(log: Log, arms: Arms, rows: Ints) -> tuple[Batch, Ints]:

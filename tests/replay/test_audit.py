@@ -12,8 +12,8 @@ import pytest
 from journal import Log, log_of, read_log, write_log
 from journal.states import read_states, write_states
 from policies.records import record_digest
-from replay.audit import audit
-from replay.train import train
+from replay.auditing import audit
+from replay.training import train
 
 ROW = 77  # answered, several candidates; any such row would do
 
@@ -43,6 +43,7 @@ TAMPERED: dict[str, tuple[str, Change]] = {
     "arm": ("arms", first_of(lambda arm: arm + "!")),
     "candidate": ("candidate_ids", first_of(lambda name: name + "!")),
     "policy": ("policy", lambda _: "random:seed=1"),
+    "features": ("features", lambda name: name + "!"),
     "state_seq": ("state_seq", lambda seq: seq ^ 1),
     "user": ("user_id", lambda _: "u39"),
     "window": ("reward_window_s", lambda s: s ^ 1),

@@ -1,5 +1,6 @@
 """Usage that means nothing is refused in one line, before anything is written."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import replay.evaluation
+import replay.training
 from journal import Log, write_log
 
 RANDOM = ("--policy", "random")
@@ -101,7 +104,6 @@ def test_results_cannot_go_where_a_file_is(
     assert str(taken) in refused("evaluate", file, *RANDOM, "--json", "--out", taken / "below")
 
 
-@pytest.mark.xfail(strict=True, reason="notices are printed before the folder is looked at")
 def test_notices_do_not_come_before_a_refusal(file: Path, refused: Callable) -> None:
     taken = file.parent / "taken"
     taken.write_text("mine")
@@ -109,7 +111,29 @@ def test_notices_do_not_come_before_a_refusal(file: Path, refused: Callable) -> 
     assert line == f"replay: {taken}: must be a directory\n"
 
 
-@pytest.mark.xfail(strict=True, reason="--behavior is not looked at where nothing is missing")
+def test_the_folder_is_looked_at_before_any_work(
+    file: Path, refused: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(replay.evaluation, "evaluate", never)
+    monkeypatch.setattr(replay.training, "train", never)
+    (file.parent / "taken").write_text("mine")
+    for out in (file.parent / "taken", file.parent / "taken" / "below" / "deep"):
+        line = refused("evaluate", file, *RANDOM, "--out", out)
+        assert line == f"replay: {file.parent / 'taken'}: must be a directory\n"
+    line = refused("train", file, "--out", file.parent)
+    assert line == f"replay: {file.parent}: must be a new or empty directory\n"
+
+
+def test_a_path_that_is_no_text(file: Path, refused: Callable) -> None:
+    path = os.fsdecode(os.fsencode(file.parent) + b"/\xff.parquet")
+    file.rename(path)
+    line = refused("evaluate", path, *RANDOM, "--json")
+    assert line.endswith("udcff.parquet': must be UTF-8\n")
+
+
 def test_a_behavior_that_is_no_policy_is_refused_by_any_log(file: Path, refused: Callable) -> None:
     assert "found 'best'" in refused("evaluate", file, *RANDOM, "--behavior", "best")
 

@@ -26,6 +26,12 @@ def test_help_in_a_process_of_its_own(spawn: Callable) -> None:
     assert all(command in done.out for command in COMMANDS)
 
 
+def test_no_command_at_all_is_told_what_there_is(run: Callable) -> None:
+    done, asked = run(), run("--help")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.strip() == asked.out.strip()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_shows_an_example(run: Callable, command: str) -> None:
     done = run(command, "--help")
@@ -99,14 +105,12 @@ def test_a_deterministic_log_ends_well_with_nulls(
 
 
 def test_nothing_that_can_be_computed_is_bad_input(
-    lives: Callable, run: Callable, tmp_path: Path
+    lives: Callable, refused: Callable, tmp_path: Path
 ) -> None:
     write_log(lives("linucb:epsilon=0", users=25).log(), tmp_path / "log.parquet")
     command = ("evaluate", tmp_path / "log.parquet", "--policy", "random", "--estimators", "ips")
-    done = run(*command)
-    assert done.code == 2
-    last = done.err.splitlines()[-1]
-    assert "nothing that was asked for can be computed, found 'deterministic logger" in last
+    line = refused(*command, "--json", "--out", tmp_path / "results")
+    assert "nothing that was asked for can be computed, found 'deterministic logger" in line
 
 
 def test_the_results_folder(file: Path, run: Callable) -> None:
@@ -121,6 +125,15 @@ def test_the_results_folder(file: Path, run: Callable) -> None:
     assert "**value on logged contexts**" in summary
     assert done.json["log"]["sha256"][:16] in summary
     assert all(f"| {p['policy']} |" in summary for p in done.json["policies"])
+
+
+def test_a_file_named_like_a_formula_is_a_label(file: Path, log: Log, run: Callable) -> None:
+    where = file.parent / r"a$\x$ {b}_^.parquet"
+    pq.write_table(log.table.select(["decision_id", "pmf"]), where)
+    done = run("evaluate", file, "--pmf", where, "--json", "--out", file.parent / "results")
+    assert done.code == 0
+    assert done.json["policies"][0]["policy"] == f"pmf:{where}"
+    assert len(list((file.parent / "results").glob("*.png"))) == 3
 
 
 def test_the_same_run_gives_the_same_bytes(file: Path, run: Callable, spawn: Callable) -> None:

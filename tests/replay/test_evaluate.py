@@ -9,10 +9,10 @@ import pytest
 
 from journal import Log, frame_of_log
 from policies import BadInput, make
-from replay.evaluate import evaluate
+from replay.evaluation import evaluate
 from replay.judged import Difference, Row, compare
 from replay.result import QUESTION, Evaluation
-from replay.train import train
+from replay.training import train
 from replay.walk import walk
 
 LEARNER = "linucb:alpha=1,epsilon=0.05"

@@ -8,14 +8,15 @@ import pytest
 
 from journal import Log
 from policies import BadInput
-from replay.evaluate import evaluate
+from policies.records import micros
+from replay.evaluation import evaluate
 from replay.sample import MICRO, sample_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def rfc(micros: int) -> str:
-    return (EPOCH + timedelta(microseconds=int(micros))).isoformat()
+def rfc(at: int) -> str:
+    return (EPOCH + timedelta(microseconds=int(at))).isoformat()
 
 
 def windows_open(log: Log, now: int) -> np.ndarray:
@@ -109,6 +110,13 @@ def test_since_is_a_first_decision_not_a_first_memory(log: Log) -> None:
     assert (found.results[0].judged.rounds.pi_e == pi_e).all()
     again = evaluate(log, "linucb:alpha=1", learn="logged", since=rfc(middle))
     assert again.to_dict() == found.to_dict()
+
+
+@pytest.mark.parametrize(
+    "at", [1, 1_700_000_000_123_457, 253_402_300_799_999_999, -1, -(10**15) - 1]
+)
+def test_times_are_read_to_the_microsecond(at: int) -> None:
+    assert micros(datetime.fromisoformat(rfc(at))) == at
 
 
 def test_since_includes_its_own_microsecond(log: Log) -> None:
