@@ -109,7 +109,7 @@ def _journal(name: str) -> Any:
         raise BadInput(name, f"cannot be read as a live journal ({error})") from None
     except BadInput:
         raise
-    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (pa.ArrowException, KeyError, OverflowError, TypeError, ValueError) as error:
         raise BadInput(name, f"holds a record that cannot be read ({error})") from None
 
 

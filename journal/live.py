@@ -91,7 +91,6 @@ class LiveJournal:
         self._loops: OrderedDict[str, tuple[tuple[int, int], UserLoop]] = OrderedDict()
         self._unsaved: dict[str, int] = {}  # folds since the user's last checkpoint
         self._db = open_journal(Path(path))
-        self._latest = latest_of(self._db)
 
     def decide(self, policy: Policy, asked: Asked) -> tuple[Decision, Floats]:
         """A tip for a user: the decision and its scores `(K,)`; a retry gets the same.
@@ -167,7 +166,7 @@ class LiveJournal:
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                now = self._latest = max(self._latest, self._clock())
+                now = max(latest_of(self._db, user_id), self._clock())
                 loop = self._loop(user_id)
                 for record in loop.expire(now):
                     self._insert_feedback(user_id, record, None)
@@ -235,12 +234,20 @@ def _check_features(loop: UserLoop, asked: Asked) -> None:
         raise BadInput("features", f"this user's state has {state.features}", asked.features)
 
 
+def _fits(db: sqlite3.Connection, state: UserState) -> bool:
+    """Whether the user's decisions are over the features that the state has learned."""
+    found = db.execute(
+        "SELECT DISTINCT features, width FROM decisions WHERE user_id = ?", (state.user_id,)
+    ).fetchall()
+    return found == [(state.features, state.sums.width)]
+
+
 def _rebuild(db: sqlite3.Connection, states: Path, user_id: str) -> UserLoop:
     """A user's loop from the checkpoint and the records behind it; without it, from all."""
     last = version_of(db, user_id)[1]
     state = read_state(states, user_id)
-    if state is not None and state.seq > last:
-        print(f"state of {user_id} is ahead of the journal: rebuilt from it", file=sys.stderr)
+    if state is not None and (state.seq > last or not _fits(db, state)):
+        print(f"state of {user_id} is not of this journal: rebuilt from it", file=sys.stderr)
         state = None
     rows = db.execute(
         f"SELECT f.feedback, f.reward, f.feedback_at, f.seq, 1, {columns_of('d')} FROM feedback f"

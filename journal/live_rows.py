@@ -21,18 +21,31 @@ def version_of(db: sqlite3.Connection, user_id: str) -> tuple[int, int]:
     return decisions[0] or 0, folded[0] or 0
 
 
+def latest_of(db: sqlite3.Connection, user_id: str) -> int:
+    """When the user's last record was written: no clock may go behind it."""
+    rows = db.execute(
+        "SELECT * FROM"
+        " (SELECT decided_at FROM decisions WHERE user_id = ?1 ORDER BY n DESC LIMIT 1)"
+        " UNION ALL SELECT * FROM"
+        " (SELECT feedback_at FROM feedback WHERE user_id = ?1 ORDER BY seq DESC LIMIT 1)",
+        (user_id,),
+    )
+    return max((row[0] for row in rows), default=0)
+
+
 def open_journal(path: Path) -> sqlite3.Connection:
     """A journal's connection: WAL, every commit on disk. Raises `BadInput` for another file."""
     fresh = not path.exists() or path.stat().st_size == 0
     try:
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+        if not fresh:
+            _check_version(db, path)  # before anything is changed: it may be another's file
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         if fresh:
             db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
     except sqlite3.DatabaseError as error:
         raise BadInput(str(path), f"cannot be opened as a live journal ({error})") from None
-    _check_version(db, path)
     return db
 
 
@@ -43,14 +56,6 @@ def _check_version(db: sqlite3.Connection, path: str | Path) -> None:
         raise BadInput(str(path), f"is not a live journal ({error})") from None
     if row is None or row[0] != str(VERSION):
         raise BadInput(str(path), f"journal schema must be {VERSION}", row and row[0])
-
-
-def latest_of(db: sqlite3.Connection) -> int:
-    """The latest moment written: a clock that starts anew must not go behind it."""
-    rows = db.execute(
-        "SELECT max(decided_at) FROM decisions UNION ALL SELECT max(feedback_at) FROM feedback"
-    )
-    return max(row[0] or 0 for row in rows)
 
 
 def records(path: str | Path) -> Iterator[tuple[Decision, Feedback | None, bytes]]:

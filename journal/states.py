@@ -34,7 +34,10 @@ def read_state(directory: Path, user_id: str) -> UserState | None:
     """
     file = directory / file_name(user_id)
     try:
-        return from_json(file.read_text(encoding="utf-8"), str(file))
+        state = from_json(file.read_text(encoding="utf-8"), str(file))
+        if state.user_id != user_id:
+            raise BadInput(str(file), f"must be the state of {user_id}", state.user_id)
+        return state
     except FileNotFoundError:
         return None
     except (BadInput, OSError, UnicodeDecodeError) as error:

@@ -81,6 +81,7 @@ def encode(
         raise BadInput(field, "must be a Todoist task object", task)
     if now.tzinfo is None:
         raise BadInput("now", "needs a UTC offset", now.isoformat())
+    _within_time(now, "now")
     local = now if zone is None else now.astimezone(zone)
     angle = 2 * math.pi * (local.hour * 60 + local.minute) / 1440
     return (
@@ -171,8 +172,16 @@ def _parse(text: object, field: str) -> datetime:
     try:
         if isinstance(text, str) and len(text) > len("2026-11-23"):
             moment = datetime.fromisoformat(text)
-            if 1 < moment.year < 9999:  # at the ends of time some zones have no such moment
-                return moment
+            _within_time(moment, field)
+            return moment
+    except BadInput:
+        raise
     except ValueError:
         pass
     raise BadInput(field, "must be an RFC 3339 time such as 2026-11-23T09:00:00+01:00", text)
+
+
+def _within_time(moment: datetime, field: str) -> None:
+    """At the ends of the calendar some zones have no such moment."""
+    if not 1 < moment.year < 9999:
+        raise BadInput(field, "must be in the years 2 to 9998", moment.isoformat())

@@ -12,6 +12,7 @@ from policies.policy import Batch, greedy_pmf
 from policies.ridge import upper_bounds
 from policies.sums import Sums
 
+LEAST_EPSILON = 1e-9  # below it, weights of what was explored are of no use
 LEAST_LAMBDA = 1e-6  # below it a Cholesky factor of few observations loses its digits
 
 
@@ -38,8 +39,11 @@ class LinUCB:
         """Raises `BadInput` for a parameter outside its range."""
         if not (math.isfinite(self.alpha) and self.alpha >= 0):
             raise BadInput("linucb: alpha", "must be finite and not negative", self.alpha)
-        if not 0 <= self.epsilon <= 1:
-            raise BadInput("linucb: epsilon", "must be in [0, 1]", self.epsilon)
+        if self.epsilon != 0 and not LEAST_EPSILON <= self.epsilon <= 1:
+            rule = f"must be 0 or in [{LEAST_EPSILON:g}, 1]"
+            raise BadInput("linucb: epsilon", rule, self.epsilon)
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise BadInput("linucb: seed", "must be a whole number", self.seed)
         if not (math.isfinite(self.lambda_) and self.lambda_ >= LEAST_LAMBDA):
             raise BadInput("linucb: lambda", f"must be at least {LEAST_LAMBDA:g}", self.lambda_)
         if self.arm not in ("own", "shared"):

@@ -121,7 +121,7 @@ def seconds(window: str) -> int | None:
     """A duration such as `24h`, `90m`, `30s`, `7d` or `never` in seconds."""
     if window == "never":
         return None
-    match = re.fullmatch(r"(\d{1,9})([smhd])", window)
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", window)
     if not match or int(match[1]) == 0:
         raise BadInput("reward window", "must look like 30s, 90m, 24h, 7d or never", window)
     length = int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]

@@ -53,7 +53,7 @@ def canonical(policy: Policy) -> str:
     name = {home: short for short, home in POLICIES.items()}.get(
         f"{cls.__module__}:{cls.__qualname__}", f"{cls.__module__}:{cls.__qualname__}"
     )
-    written = [(_parameter(f), getattr(policy, f.name)) for f in fields(cls)]
+    written = [(_parameter(f), _exact(f, getattr(policy, f.name))) for f in fields(cls)]
     if written == [("seed", 0)]:
         return name
     return f"{name}:{','.join(f'{key}={value}' for key, value in written)}"
@@ -111,6 +111,12 @@ def _offers(cls: Any, member: str) -> bool:
 def _parameter(field: Field[Any]) -> str:
     """`lambda_` is spelled `lambda`: a Python keyword cannot name a field."""
     return field.name.rstrip("_")
+
+
+def _exact(field: Field[Any], value: Any) -> Any:
+    """1 and 1.0 are one parameter and one spec."""
+    kind = type(field.default)
+    return kind(value) if kind in (int, float) else value
 
 
 def _parse(field: Field[Any], text: str, policy: str) -> Any:

@@ -128,7 +128,10 @@ def from_json(text: str, where: str = "state") -> UserState:
         record = json.loads(text)
         if record["schema"] != SCHEMA:
             raise BadInput(where, f"schema must be {SCHEMA}", record["schema"])
-        return _state(record, where)
+        state = _state(record, where)
+        if json.dumps(record, ensure_ascii=False) + "\n" != to_json(state):
+            raise ValueError("it says what is never written")
+        return state
     except BadInput:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -148,13 +151,30 @@ def _state(record: Any, where: str) -> UserState:
         sums.moment[i] = _numbers(arm["moment"], sums.width)
         sums.count[i], sums.total[i] = _numbers([arm["count"], arm["reward"]], 2)
     source = record["learned_from"]
-    times = source["first"], source["last"]
-    seq = int(record["seq"])
-    if seq < 0 or any(type(t) not in (int, type(None)) for t in times):
-        raise ValueError("seq and learned_from must be whole numbers")
-    learned = Learned(*times, tuple(int(h, 16) for h in source["sketch"]))
-    user_id = check_user_id(record["user_id"], f"{where}: user_id")
-    return UserState(user_id, str(record["features"]), sums, seq, names, learned)
+    learned = Learned(source["first"], source["last"], tuple(int(h, 16) for h in source["sketch"]))
+    state = UserState(
+        check_user_id(record["user_id"], f"{where}: user_id"),
+        str(record["features"]),
+        sums,
+        int(record["seq"]),
+        names,
+        learned,
+    )
+    _check(state)
+    return state
+
+
+def _check(state: UserState) -> None:
+    counts, learned = state.sums.count, state.learned
+    if (counts < 0).any() or counts.sum() != state.seq:
+        raise ValueError("seq must be the sum of the arms' counts")
+    if list(learned.sketch) != sorted(set(learned.sketch))[:SKETCH]:
+        raise ValueError(f"sketch must hold at most {SKETCH} hashes in order")
+    if any(not 0 <= h < 2**63 for h in learned.sketch):
+        raise ValueError("a hash has 63 bits")
+    times = [t for t in (learned.first, learned.last) if t is not None]
+    if any(type(t) is not int for t in times) or times != sorted(times):
+        raise ValueError("learned_from must be whole numbers in order")
 
 
 def _numbers(values: Any, count: int) -> Any:

@@ -89,12 +89,13 @@ def of_file(log: Log, path: str) -> Evaluated:
         raise BadInput(path, "no such file")
     try:
         table = pq.ParquetFile(path).read()
+        table.validate(full=True)
         ids = table["decision_id"].cast(pa.string()).to_pylist()
         lists = table["pmf"].cast(pa.list_(pa.float64())).to_pylist()
     except KeyError as error:
         raise BadInput(path, f"needs the columns decision_id and pmf ({error})") from None
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = str(error).partition("\n")[0]
         raise BadInput(path, f"is not a Parquet file of pmfs ({reason})") from None
     given = dict(zip(ids, lists, strict=True))
     if len(given) != len(ids):

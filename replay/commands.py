@@ -197,10 +197,10 @@ def evaluate(
         raise BadInput(log, "nothing that was asked for can be computed", _first_reason(found))
     if deployed:
         found = with_truth_deployed(found, since, None if state is None else str(state))
-    for notice in found.notices:
-        note(f"note: {notice}")
     if out is not None:
         found.report(out)
+    for notice in found.notices:
+        note(f"note: {notice}")
     if as_json:
         _print(found.to_dict())
     else:

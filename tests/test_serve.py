@@ -168,3 +168,13 @@ def test_answered_at_is_kept_to_the_microsecond(
     ((answered_at, feedback_at),) = rows(server.journal, query)
     assert answered_at == micros
     assert abs(feedback_at / 1e6 - time.time()) < 3600
+
+
+@pytest.mark.xfail(strict=True, reason="JSON has no such number: the decision is written, no reply")
+def test_scores_beyond_every_number_are_told_or_refused(
+    serve: Callable[..., Any], tmp_path: Path, ask: Any, rng: np.random.Generator
+) -> None:
+    """A bonus that overflows: a reply, and no decision that nobody was told of."""
+    huge = serve(tmp_path, policy="linucb:alpha=1e308,lambda=1e-6")
+    status, _ = huge.post("/score", ask(rng, k=3))
+    assert huge.counts()[0] == (int(status == 200),)

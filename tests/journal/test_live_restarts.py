@@ -84,7 +84,6 @@ def test_two_journals_of_one_file_are_as_one(twin: Any) -> None:
     twin.holds()
 
 
-@pytest.mark.xfail(strict=True, reason="a checkpoint's user_id is not compared with its user")
 def test_the_checkpoint_of_another_user_is_not_used(twin: Any) -> None:
     """A file under the wrong name: no decision is written for whom it was not asked."""
     twin.answer(twin.decide("u"))
@@ -95,7 +94,6 @@ def test_the_checkpoint_of_another_user_is_not_used(twin: Any) -> None:
     assert twin.made[twin.decide("v")].user_id == "v"
 
 
-@pytest.mark.xfail(strict=True, reason="a checkpoint of another width refuses its user for ever")
 def test_the_checkpoint_of_other_features_is_not_used(twin: Any) -> None:
     """A state of three features, none folded yet past it: the journal knows better."""
     twin.answer(twin.decide())
@@ -107,7 +105,6 @@ def test_the_checkpoint_of_other_features_is_not_used(twin: Any) -> None:
     twin.decide()
 
 
-@pytest.mark.xfail(strict=True, reason="the latest moment is read once, when a journal is opened")
 def test_time_does_not_go_backwards_between_two_journals(twin: Any) -> None:
     """The clock steps back between two processes: no answer is before its decision."""
     twin.journals.append(twin.opened())
@@ -150,7 +147,6 @@ def test_what_is_no_journal_is_refused(tmp_path: Path, what: str) -> None:
         LiveJournal(path, tmp_path / "states")
 
 
-@pytest.mark.xfail(strict=True, reason="journal_mode = WAL is set before the schema is looked at")
 def test_what_is_refused_is_left_as_it_was(tmp_path: Path) -> None:
     """Another program's database keeps its bytes, and gets no companions."""
     path = tmp_path / "other.db"

@@ -156,7 +156,7 @@ def test_missing_feedback_rows_are_told_by_user(log: Log, run: Callable, tmp_pat
 def test_states_that_are_no_folds_are_told(life: Any, log: Log, run: Callable, file: Path) -> None:
     states = train(log)
     states["u3"].sums.total[1] = ulp(states["u3"].sums.total[1])
-    states["u7"].seq += 1
+    states["u7"].fold("*", log.context[0], 1.0, "a decision of no log", int(log.decided_at[-1]))
     states["stranger"] = life.loops["u1"].state.empty("stranger", "tip-v1", 5)
     write_states(file.parent / "states", states)
     done = run("audit", file, "--state", file.parent / "states")

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from journal import read_log
 from journal.live import Asked, LiveJournal
@@ -48,3 +49,33 @@ def test_a_changed_row_of_a_live_journal_is_named(run: Callable, tmp_path: Path)
     done = run("audit", tmp_path / "live.db")
     assert done.code == 1
     assert f"FAILED decision {name}: its digest does not match" in done.out
+
+
+@pytest.mark.parametrize("command", ["audit", "evaluate"])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("pmf", "x'00'"),
+        ("pmf", "x''"),
+        ("context", "'x'"),
+        ("candidates", "'{'"),
+        ("candidates", "'[]'"),
+        ("candidates", '\'{"ids": [], "arms": []}\''),
+        ("action", "99"),
+        ("decided_at", "1e300"),
+        ("user_id", "x'ff'"),
+        ("policy", "CAST(x'ff' AS TEXT)"),
+        ("digest", "'short'"),
+    ],
+)
+def test_rows_that_are_no_records_are_refused(
+    refused: Callable, tmp_path: Path, command: str, column: str, value: str
+) -> None:
+    live_journal(tmp_path, 10)
+    with closing(sqlite3.connect(tmp_path / "live.db")) as db, db:
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.execute(f"UPDATE decisions SET {column} = {value} WHERE n = 4")
+        if column == "digest":
+            db.execute(f"UPDATE feedback SET digest = {value}")
+    options = ("--policy", "random") if command == "evaluate" else ()
+    assert str(tmp_path / "live.db") in refused(command, tmp_path / "live.db", *options)

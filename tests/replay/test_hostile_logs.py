@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from journal import Log, write_log
-from policies.state import from_json
+from journal import Log, read_log, schema, write_log
+from policies.state import UserState, from_json, to_json
 
 RANDOM = ("--policy", "random")
 
@@ -82,6 +83,7 @@ LOGS: dict[str, Change] = {
     "no features": lambda log: column(log, "context", no_contexts(log)),
     "endless window": lambda log: column(log, "reward_window_s", pa.array([10**13] * len(log))),
     "window before": lambda log: column(log, "reward_window_s", pa.array([-1] * len(log))),
+    "seq below 0": lambda log: column(log, "state_seq", pa.array([-2] * len(log))),
     "end of time": lambda log: column(log, "decided_at", moments(log, 2**63 - 1)),
     "start of time": lambda log: column(log, "decided_at", moments(log, -(2**63))),
 }
@@ -132,6 +134,44 @@ def test_files_of_a_directory_may_differ_in_type(
     done = run("evaluate", tmp_path, *RANDOM)
     assert done.code in (0, 2)
     assert done.code == 0 or done.err.count("\n") == 1
+
+
+def test_files_of_a_directory_of_two_ranges(log: Log, refused: Callable, tmp_path: Path) -> None:
+    for name, span in (("1", "[-1, 1]"), ("2", "[-1, 2]")):
+        table = log.table.replace_schema_metadata({"reward_range": span})
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    line = refused("evaluate", tmp_path, *RANDOM)
+    assert line.startswith(f"replay: {tmp_path}: reward_range: must be the same in all files")
+
+
+def test_a_directory_is_of_a_world_that_all_its_files_are_of(log: Log, tmp_path: Path) -> None:
+    worlds = ({"seed": 1}, {"seed": 1}, {"seed": 2})
+    for i, world in enumerate(worlds):
+        part = log.take(np.arange(len(log))[i :: len(worlds)]).table
+        about = schema.metadata((-1.0, 1.0), world)
+        pq.write_table(part.replace_schema_metadata(about), tmp_path / f"{i}.parquet")
+        assert read_log(tmp_path).world == (world if i < 2 else None)
+
+
+def test_columns_of_a_damaged_name(log: Log, refused: Callable, tmp_path: Path) -> None:
+    for suffix in ("arrow", "parquet"):
+        path = tmp_path / f"log.{suffix}"
+        write_log(log, path)
+        path.write_bytes(path.read_bytes().replace(b"expected_reward", b"expected\xffreward"))
+        assert f"{path}: is truncated or damaged (" in refused("audit", path)
+
+
+def test_endless_numbers_of_feedbacks_cost_nothing(log: Log, run: Callable, tmp_path: Path) -> None:
+    table = log.table.drop_columns(["digest"])
+    for name in ("state_seq", "feedback_seq"):
+        far = pc.add(log.table[name], 2**62)
+        table = table.set_column(table.column_names.index(name), name, far)
+    pq.write_table(table, tmp_path / "far.parquet")
+    pq.write_table(log.table, tmp_path / "near.parquet")
+    command = ("--policy", "linucb", "--learn", "logged", "--json")
+    far, near = (run("evaluate", tmp_path / f"{x}.parquet", *command) for x in ("far", "near"))
+    assert far.json["policies"] == near.json["policies"]
+    assert "feedbacks are missing" in run("audit", tmp_path / "far.parquet").out
 
 
 def test_files_of_a_directory_of_two_widths(log: Log, refused: Callable, tmp_path: Path) -> None:
@@ -204,19 +244,13 @@ def test_numbers_at_the_edge_of_doubles(log: Log, run: Callable, tmp_path: Path,
     assert done.code == 0 or done.err.count("\n") == 1
 
 
-WHOLE = {
-    "schema": 1,
-    "user_id": "u1",
-    "features": "tip-v1",
-    "width": 1,
-    "seq": 1,
-    "learned_from": {"first": 1, "last": 1, "sketch": ["0f"]},
-    "arms": {"*": {"gram": [1.0], "moment": [1.0], "count": 1.0, "reward": 1.0}},
-}
-
-
 def state(**changed: Any) -> bytes:
-    return json.dumps({**WHOLE, **changed}).encode()
+    """A state of one feedback, with other fields; `arm` changes its only arm's."""
+    whole = UserState.empty("u1", "tip-v1", 1)
+    whole.fold("*", [1.0], 1.0, "d1", 1)
+    record = json.loads(to_json(whole))
+    record["arms"]["*"] |= changed.pop("arm", {})
+    return (json.dumps({**record, **changed}) + "\n").encode()
 
 
 STATES = {
@@ -228,10 +262,10 @@ STATES = {
     "endless seq": state(seq=float("inf")),
     "seq below 0": state(seq=-1),
     "no user": state(user_id="\ud800"),
-    "no arm's name": state(arms={"\ud800": WHOLE["arms"]["*"]}),
+    "no arm's name": state().replace(b'"*"', rb'"\ud800"'),
     "a time in words": state(learned_from={"first": "x", "last": 1, "sketch": []}),
-    "endless count": state(arms={"*": {**WHOLE["arms"]["*"], "count": float("inf")}}),
-    "short moment": state(arms={"*": {**WHOLE["arms"]["*"], "moment": []}}),
+    "endless count": state(arm={"count": float("inf")}),
+    "short moment": state(arm={"moment": []}),
 }
 
 
