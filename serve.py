@@ -191,7 +191,8 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(411, "length_required", "send a Content-Length")
         if said is None:
             return b""
-        if not (said.isascii() and said.isdigit()) or int(said) > BODY_LIMIT:
+        whole = said.isascii() and said.isdigit() and len(said) <= len(str(BODY_LIMIT))
+        if not whole or int(said) > BODY_LIMIT:
             self.close_connection = True
             raise Refused(413, "too_large", f"a request has at most {BODY_LIMIT} bytes", "body")
         raw = self.rfile.read(int(said))
@@ -201,7 +202,7 @@ class Handler(BaseHTTPRequestHandler):
         return raw
 
     def _send(self, status: int, reply: Json) -> None:
-        body = json.dumps(reply, ensure_ascii=False, allow_nan=False).encode()
+        body = json.dumps(reply, allow_nan=False).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
@@ -219,6 +220,7 @@ class Handler(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What the library itself refuses (a broken request line), in our shape."""
         self.close_connection = True
+        self.request_version = self.protocol_version  # else the reply has no status line
         self._send(code, {"error": {"code": "bad_request", "message": message or explain or ""}})
 
     def handle_expect_100(self) -> bool:

@@ -69,8 +69,16 @@ def asked_of(body: Json) -> Asked:
         np.array([x for _, _, x in parsed], dtype=np.float64),
         NAME,
         request_id,
-        hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest(),
+        _digest(body),
     )
+
+
+def _digest(body: Json) -> bytes:
+    """The same for the same request however its JSON was spelled."""
+    try:
+        return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
+    except RecursionError:
+        raise BadInput("body", "is nested too deeply", code="not_json") from None
 
 
 def _candidate(

@@ -95,6 +95,8 @@ def probabilities(
         np.array([len(state.arms) + 1], dtype=np.int64),
     )
     scores = policy.score(batch, state.sums)
+    if not np.isfinite(scores).all():
+        raise BadInput(f"policy {canonical(policy)}", "its scores must be finite", scores)
     pmf = policy.pmf(scores, offsets)
     check_pmf(pmf, policy)
     return scores, pmf

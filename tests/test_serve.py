@@ -170,7 +170,6 @@ def test_answered_at_is_kept_to_the_microsecond(
     assert abs(feedback_at / 1e6 - time.time()) < 3600
 
 
-@pytest.mark.xfail(strict=True, reason="JSON has no such number: the decision is written, no reply")
 def test_scores_beyond_every_number_are_told_or_refused(
     serve: Callable[..., Any], tmp_path: Path, ask: Any, rng: np.random.Generator
 ) -> None:

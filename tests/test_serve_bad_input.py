@@ -206,7 +206,6 @@ def test_the_good_requests_of_these_tables_are_good(server: Any) -> None:
     assert server.forget("good") == 4
 
 
-@pytest.mark.xfail(strict=True, reason="at one depth json reads what it cannot write: no reply")
 def test_a_task_may_be_as_deep_as_it_likes(server: Any) -> None:
     """Taken or refused: at every depth there is a reply."""
     text = json.dumps({**task(content="@"), "user_id": "good"})
@@ -220,7 +219,6 @@ def test_a_task_may_be_as_deep_as_it_likes(server: Any) -> None:
         server.forget("good")
 
 
-@pytest.mark.xfail(strict=True, reason="the field's name is sent as it came: no reply at all")
 @pytest.mark.parametrize(
     "body", [score(**{SURROGATE: 1}), candidate(**{SURROGATE: 1}), features(**{SURROGATE: 1})]
 )
