@@ -16,6 +16,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
     help="Would the other policy have done better, and can this log even tell?",
+    epilog="Example: python -m replay evaluate log.parquet --policy linucb --against logged",
 )
 
 LogArgument = Annotated[

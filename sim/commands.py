@@ -11,6 +11,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
     help="A synthetic Todoist world with known truth: logs, closed loops, people for a server.",
+    epilog="Example: python -m sim run --scenario mornings --policy linucb --policy random",
 )
 
 ScenarioOption = Annotated[

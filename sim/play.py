@@ -5,12 +5,14 @@ import http.client
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from journal.cli import progress
 from policies.errors import BadInput
+from policies.rewards import REWARDS
 from sim.closed import WINDOW_S
 from sim.life import Life
 from sim.plan import World
@@ -51,14 +53,20 @@ class Client:
     """One kept-alive connection to a scorer."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port or 80
+        except ValueError:
+            parts, host, port = urlsplit(""), None, 0
+        if parts.scheme != "http" or not host:
             raise BadInput("--url", "must look like http://127.0.0.1:8080", url)
         self._url = url
         self._base = parts.path.rstrip("/")
-        self._connection = http.client.HTTPConnection(
-            parts.hostname, parts.port or 80, timeout=TIMEOUT_S
-        )
+        self._connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._connection.close()
 
     def post(self, path: str, body: object) -> tuple[int, dict[str, Any]]:
         """Status and JSON of a reply. Raises `BadInput` when there is no server."""
@@ -77,12 +85,16 @@ def play(url: str, scenario: str, decisions: int, seed: int = 0, users: int = 20
 
     The people's clock runs through their days as fast as the server replies.
     """
-    if decisions < 1:
-        raise BadInput("--decisions", "must be at least 1", decisions)
-    client, played = Client(url), Played()
-    days = max(3, 3 * decisions // users)
-    world = World(scenario, users, days, seed)
-    sessions = _sessions(world)
+    for name, value in (("--decisions", decisions), ("--users", users)):
+        if value < 1:
+            raise BadInput(name, "must be at least 1", value)
+    world = World(scenario, users, max(3, 3 * decisions // users), seed)
+    with closing(Client(url)) as client:
+        return _play(client, world, decisions)
+
+
+def _play(client: Client, world: World, decisions: int) -> Played:
+    played, sessions = Played(), _sessions(world)
     coming: list[tuple[int, str, str]] = []  # answers on their way: when, decision, word
     for _ in progress(range(decisions), decisions, "decisions"):
         for life, at in sessions:
@@ -148,6 +160,4 @@ def _answer(client: Client, played: Played, decision_id: str, word: str) -> None
     if status != 200:
         raise BadInput("POST /reward", f"replied {status}", json.dumps(reply))
     played.answered += 1
-    from policies.rewards import REWARDS
-
     played.rewards += REWARDS[word]

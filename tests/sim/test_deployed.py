@@ -9,7 +9,7 @@ import pytest
 from journal import Log
 from policies import BadInput, make
 from policies.state import UserState
-from replay import train
+from replay import evaluate, train
 from sim import deployed, generate
 from sim import run as simulate
 from sim.deployment import difference
@@ -106,9 +106,7 @@ def test_greed_depletes_what_random_leaves_lying() -> None:
     until = int(np.median(log.decided_at))
     states = train(log, until)
     later = log.take(log.decided_at >= until)
-    from replay import evaluate
-
-    found = evaluate(later, policy=spec, states=states, learn="none").to_dict()["policies"][0]
+    found = evaluate(later, policy=spec, state=states, learn="none").to_dict()["policies"][0]
     assert log.world is not None
     value = deployed(
         log.world, make(spec), behavior=make("random"), until=until, states=states, learn=False
