@@ -11,6 +11,7 @@ from sim.scenarios import Scenario, scenario_of
 from sim.tasks import DAY, Arrival, micros
 
 START = datetime(2026, 1, 5)  # a Monday, midnight on each person's clock
+MOST_USERS, MOST_DAYS = 100_000, 3_650  # ids of five digits; ten years
 _SITTINGS = ((8.0, 1.2), (12.5, 1.5), (18.5, 2.0))  # hours people look at their list
 
 
@@ -36,9 +37,9 @@ class World:
     def __post_init__(self) -> None:
         """Raises `BadInput` for an unknown scenario or a population of nobody."""
         scenario_of(self.scenario)
-        for name in ("users", "days"):
-            if getattr(self, name) < 1:
-                raise BadInput(f"--{name}", "must be at least 1", getattr(self, name))
+        for name, most in (("users", MOST_USERS), ("days", MOST_DAYS)):
+            if not 1 <= getattr(self, name) <= most:
+                raise BadInput(f"--{name}", f"must be 1 to {most}", getattr(self, name))
 
     @property
     def end(self) -> int:

@@ -62,7 +62,10 @@ class Client:
             raise BadInput("--url", "must look like http://127.0.0.1:8080", url)
         self._url = url
         self._base = parts.path.rstrip("/")
-        self._connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+        try:
+            self._connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+        except http.client.InvalidURL as error:
+            raise BadInput("--url", f"must name a host ({error})", url) from None
 
     def close(self) -> None:
         """Ends the connection."""
