@@ -155,9 +155,16 @@ def evaluate(
         str | None, typer.Option(help="Spec of the logger where propensities were not logged.")
     ] = None,
     estimators: Annotated[
-        str, typer.Option(help="Comma-separated: ips, snips, dm, dr.")
-    ] = "ips,snips,dm,dr",
-    interval: Annotated[str, typer.Option(help="cluster-t.")] = "cluster-t",
+        str,
+        typer.Option(
+            help="Comma-separated: auto, ips, clipped-ips, snips, dm, dr, sndr, switch-dr, dros, "
+            "cressie-read; with a parameter as in `switch-dr:tau=2`."
+        ),
+    ] = "auto,ips,snips,dm,dr",
+    interval: Annotated[
+        str,
+        typer.Option(help="cluster-t, bootstrap, cressie-read or auto; not of the row auto."),
+    ] = "cluster-t",
     level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Seed of resampling intervals.")] = 0,
     deployed: Annotated[
@@ -166,6 +173,10 @@ def evaluate(
             "--deployed",
             help="Simulated logs: also run each policy in the log's world, in closed loop.",
         ),
+    ] = False,
+    audit_first: Annotated[
+        bool,
+        typer.Option("--audit", help="Rebuild the log first; what does not hold is a verdict."),
     ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Results folder: metrics.json, summary.md, plots.")
@@ -193,6 +204,7 @@ def evaluate(
         interval=interval,
         level=level,
         seed=seed,
+        audit=audit_first,
     )
     if not found.computable:
         raise BadInput(log, "nothing that was asked for can be computed", _first_reason(found))

@@ -17,8 +17,9 @@ from policies.features import parse_instant
 from policies.records import micros
 from policies.rewards import REWARD_RANGE
 from policies.state import UserState, decision_hash
+from replay.auditing import audit as audit_of
 from replay.candidates import Evaluated, of_file, of_function, of_lists, of_spec
-from replay.estimators import ESTIMATORS
+from replay.estimators import estimator_of
 from replay.intervals import INTERVALS
 from replay.judged import Judged, Setting, compare, estimate
 from replay.model import cross_fitted, folds
@@ -29,9 +30,10 @@ from replay.sample import Sample, sample_of
 from replay.verdict import Circumstances
 from replay.walk import Learn
 
-DEFAULT_ESTIMATORS = ("ips", "snips", "dm", "dr")
+DEFAULT_ESTIMATORS = ("auto", "ips", "snips", "dm", "dr")
 LEARN = ("none", "logged", "replay")
 LOGGED = "logged"
+DRIFT = 4.0  # standard errors between the halves of a log
 
 
 def evaluate(
@@ -50,6 +52,7 @@ def evaluate(
     level: float = 0.95,
     seed: int = 0,
     threads: int = 1,
+    audit: bool = False,
     columns: Mapping[str, str] | None = None,
     reward_range: tuple[float, float] = REWARD_RANGE,
     action_by: str | None = None,
@@ -62,14 +65,16 @@ def evaluate(
     DataFrame, or one list a decision. `learn`: "none" keeps the starting `state` frozen,
     "logged" learns from all earlier feedback, "replay" from what the policy would have seen.
     `since`, `as_of`: RFC 3339 or microseconds. `against`: a spec or "logged", for paired
-    differences. Raises `BadInput`; what cannot be computed is null with its reason.
+    differences. `audit`: rebuild the log first; what does not hold is a
+    verdict. Raises `BadInput`; what cannot be computed is null with its reason.
     """
     _check_options(learn, estimators, interval, level, policy, pmf)
     read = _read(log, columns, reward_range, action_by)
     sample = sample_of(read, _micros(since, "since"), _micros(as_of, "as_of"))
     states = state if isinstance(state, Mapping) else read_states(state) if state else {}
     logger = behavior_of(read, behavior)
-    job = _Job(read, sample, logger, states, _model(read, sample), learn, threads)
+    checked = _audited(read, threads) if audit else (None, False)
+    job = _Job(read, sample, logger, states, _model(read, sample), learn, threads, checked)
     candidates = [job.walked(p) for p in _listed(policy)]
     if pmf is not None:
         candidates.append(_given_pmf(read, log, pmf))
@@ -93,14 +98,23 @@ def _check_options(
     if learn not in LEARN:
         raise BadInput("--learn", f"must be one of {', '.join(LEARN)}", learn)
     for name in estimators:
-        if name not in ESTIMATORS:
-            raise BadInput("--estimators", f"must be of {', '.join(ESTIMATORS)}", name)
+        estimator_of(name)
     if interval not in INTERVALS:
         raise BadInput("--interval", f"must be one of {', '.join(INTERVALS)}", interval)
     if not 0 < level < 1:
         raise BadInput("--level", "must be between 0 and 1", level)
     if policy is None and pmf is None:
         raise BadInput("--policy", "give at least one policy or --pmf")
+
+
+def _audited(log: Log, threads: int) -> tuple[str | None, bool]:
+    """(why the audit failed or was impossible, whether it failed)."""
+    found = audit_of(log, threads=threads)
+    if found.failures:
+        return f"audit failed: {found.failures[0]}", True
+    if found.unchecked:
+        return f"audit impossible: {found.unchecked[0]}", False
+    return None, False
 
 
 def _read(
@@ -167,6 +181,7 @@ class _Job:
     model: Floats | str
     learn: Learn
     threads: int
+    audited: tuple[str | None, bool] = (None, False)  # why an audit failed or was impossible
 
     @property
     def inside(self) -> Bools:
@@ -216,7 +231,12 @@ class _Job:
         sample = self.sample
         ones = np.ones(len(sample.rows))
         user, span = self.log.user[sample.rows], self.log.reward_range
-        rounds = Rounds(sample.reward, ones, ones, sample.reward, sample.reward, user, span, 1.0)
+        every = None
+        if self.logger.pmf is not None:
+            every = self.logger.candidates(self.log, self.logger.pmf, self.inside)
+        rounds = Rounds(
+            sample.reward, ones, ones, sample.reward, sample.reward, user, span, 1.0, every
+        )
         about = Circumstances(1.0, False, False, float(sample.silent.mean()))
         return Judged(LOGGED, rounds, about, [])
 
@@ -250,6 +270,7 @@ class _Job:
             log.user[rows],
             log.reward_range,
             self.logger.weight_bound(log, pmf, self.inside),
+            self.logger.candidates(log, pmf, self.inside),
         )
 
     def _about(self, evaluated: Evaluated) -> Circumstances:
@@ -268,7 +289,31 @@ class _Job:
             float(self.sample.silent.mean()),
             self.logger.declared,
             share,
+            self._unseen(evaluated.pmf),
+            self._shared_learner(),
+            *self.audited,
         )
+
+    def _unseen(self, pmf: Floats) -> float:
+        """Share of the policy's mass on arms with fewer than 5 rewards in the sample."""
+        log, rows = self.log, self.sample.rows
+        seen = np.bincount(log.arm[log.chosen[rows]], minlength=len(log.arm_names))
+        inside = np.repeat(self.inside, np.diff(log.offsets))
+        return float(pmf[inside][seen[log.arm[inside]] < 5].sum() / len(rows))
+
+    def _shared_learner(self) -> bool:
+        """Whether rows without users come from a logger that changed: may it have learned?
+
+        Welch's t of the propensities' excess over 1/K between the halves of the period.
+        """
+        log, rows = self.log, self.sample.rows
+        if len(log.user_names) < len(log) or len(rows) < 20:
+            return False
+        order = rows[np.argsort(log.decided_at[rows], kind="stable")]
+        excess = (self.logger.pscore - 1 / np.diff(log.offsets))[order]
+        early, late = excess[: len(order) // 2], excess[len(order) // 2 :]
+        error = np.sqrt(early.var() / len(early) + late.var() / len(late))
+        return bool(abs(early.mean() - late.mean()) > DRIFT * error)
 
     def _learned_here(self) -> bool:
         """Whether a starting state has learned from a decision that is evaluated."""

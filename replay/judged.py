@@ -1,13 +1,21 @@
 """One policy's estimates on one log, each with interval, weights and verdict; and differences."""
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
-from replay.estimators import ESTIMATORS, Estimate
+import numpy as np
+
+from replay.estimators import Estimate, estimator_of
 from replay.intervals import INTERVALS
+from replay.intervals.auto import choice
+from replay.intervals.difference import difference
 from replay.rounds import NotComputable, Rounds
-from replay.verdict import Circumstances, Verdict, judge
+from replay.verdict import Circumstances, Verdict, judge, says_nothing
 
 NO_INTERVAL = ("dm",)  # no interval of it is valid: its bias is unknown
+AUTO = "auto"
+OF_THE_VALUE = ("cressie-read", AUTO)  # intervals of a policy's value, whatever the estimate
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,7 @@ class Row:
     support: float | None
     verdict: Verdict
     reasons: list[str]
+    chosen: dict[str, Any]  # what was found in the data: tau, lambda; of `auto` how it chose
 
 
 @dataclass(frozen=True)
@@ -72,20 +81,28 @@ def estimate(name: str, rounds: Rounds, about: Circumstances, setting: Setting) 
     verdict: Verdict = "unreliable"
     reasons: list[str] = []
     value = low = high = None
+    chosen: dict[str, Any] = {}
     try:
         if weighs:
             _must_have_chosen(about)
-        found = ESTIMATORS[name](rounds)
+        found = estimator_of(name)(rounds)
         value = found.value
+        chosen = _chosen(name, rounds, found)
         verdict, reasons = judge(name, rounds, about)
         low, high = _bounds(name, rounds, found, setting)
+        if low is not None and high is not None:
+            empty = says_nothing(low, high, rounds)
+            if empty is not None:
+                verdict, reasons = "unreliable", [empty, *reasons]
+            if name == AUTO:
+                value = min(max(value, low), high)
     except NotComputable as reason:
         verdict = "unreliable"
         reasons = [*reasons, str(reason)]
     return Row(
         name,
         value,
-        setting.interval,
+        _interval(name, setting),
         low,
         high,
         setting.level,
@@ -95,6 +112,7 @@ def estimate(name: str, rounds: Rounds, about: Circumstances, setting: Setting) 
         about.support,
         verdict,
         reasons,
+        chosen,
     )
 
 
@@ -113,14 +131,21 @@ def compare(policy: Judged, base: Judged, setting: Setting) -> list[Difference]:
             if weighs:
                 _must_have_chosen(policy.about)
                 _must_have_chosen(base.about)
-            ours, theirs = ESTIMATORS[name](policy.rounds), ESTIMATORS[name](base.rounds)
-            value = ours.value - theirs.value
+            function = estimator_of(name)
+            paired = _paired(function(policy.rounds), function(base.rounds))
+            value = paired.value
             verdict, reasons = _worse(
                 judge(name, policy.rounds, policy.about), judge(name, base.rounds, base.about)
             )
-            influence = ours.influence - theirs.influence
-            paired = Estimate(value, influence, influence[:, None], lambda means: float(means[0]))
-            low, high = _bounds(name, policy.rounds, paired, setting)
+            if name not in NO_INTERVAL:
+                interval = _interval(name, setting)
+                low, high = (
+                    difference(policy.rounds, base.rounds, setting.level)
+                    if interval in OF_THE_VALUE
+                    else INTERVALS[interval](policy.rounds, paired, setting.level, setting.seed)
+                )
+                if name == AUTO:
+                    value = min(max(value, low), high)
         except NotComputable as reason:
             verdict = "unreliable"
             reasons = [*reasons, str(reason)]
@@ -135,12 +160,34 @@ def _must_have_chosen(about: Circumstances) -> None:
         )
 
 
+def _paired(ours: Estimate, theirs: Estimate) -> Estimate:
+    """The difference of two estimates on the same rounds, as one estimate."""
+    m = ours.columns.shape[1]
+    return Estimate(
+        ours.value - theirs.value,
+        ours.influence - theirs.influence,
+        np.hstack([ours.columns, theirs.columns]),
+        lambda means: ours.combine(means[:m]) - theirs.combine(means[m:]),
+    )
+
+
+def _interval(name: str, setting: Setting) -> str:
+    return AUTO if name == AUTO else setting.interval
+
+
+def _chosen(name: str, rounds: Rounds, found: Estimate) -> dict[str, Any]:
+    chosen: dict[str, Any] = {k: v if math.isfinite(v) else None for k, v in found.chosen.items()}
+    if name == AUTO:
+        return {"estimator": "sndr", **chosen, "interval": choice(rounds)}
+    return chosen
+
+
 def _bounds(
     name: str, rounds: Rounds, found: Estimate, setting: Setting
 ) -> tuple[float | None, float | None]:
     if name in NO_INTERVAL:
         return None, None
-    return INTERVALS[setting.interval](rounds, found, setting.level, setting.seed)
+    return INTERVALS[_interval(name, setting)](rounds, found, setting.level, setting.seed)
 
 
 def _worse(a: tuple[Verdict, list[str]], b: tuple[Verdict, list[str]]) -> tuple[Verdict, list[str]]:

@@ -7,6 +7,7 @@ import numpy as np
 from journal.log import Log
 from policies import BadInput, make
 from policies.arrays import Bools, Floats
+from replay.rounds import Candidates
 from replay.walk import walk
 
 
@@ -40,6 +41,13 @@ class Behavior:
         with np.errstate(divide="ignore", over="ignore"):
             bound = float((pi_e[inside][wanted] / self.pmf[inside][wanted]).max())
         return bound if np.isfinite(bound) else None
+
+    def candidates(self, log: Log, pi_e: Floats, rows: Bools) -> Candidates | None:
+        """All candidates of `rows` with both pmfs; None where the logger's is unknown."""
+        inside = np.repeat(rows, np.diff(log.offsets))
+        if self.pmf is None or np.isnan(self.pmf[inside]).any():
+            return None
+        return Candidates(pi_e[inside], self.pmf[inside])
 
 
 def behavior_of(log: Log, declared: str | None = None) -> Behavior:

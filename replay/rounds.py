@@ -14,6 +14,24 @@ class NotComputable(Exception):
 
 
 @dataclass(frozen=True)
+class Candidates:
+    """All candidates of the rounds, whatever the order: what the logger could have drawn.
+
+    Candidates that neither policy takes may be left out; one that only the evaluation
+    policy takes has no weight and is left to `support`.
+    """
+
+    pi_e: Floats  # (N,) the evaluation policy's probabilities
+    pi_b: Floats  # (N,) the behavior policy's
+
+    @cached_property
+    def weight(self) -> Floats:
+        """pi_e / pi_b `(N,)`, 0 where the logger could not draw."""
+        known = self.pi_b > 0
+        return np.divide(self.pi_e, self.pi_b, out=np.zeros(len(self.pi_e)), where=known)
+
+
+@dataclass(frozen=True)
 class Rounds:
     """n decisions seen by one evaluation policy; each array is `(n,)`.
 
@@ -30,6 +48,7 @@ class Rounds:
     user: Ints | None = None  # codes
     reward_range: tuple[float, float] = (-1.0, 1.0)
     weight_bound: float | None = None  # the largest weight any action could have had
+    candidates: Candidates | None = None  # None: the pmfs are unknown
 
     def __post_init__(self) -> None:
         for name in ("reward", "pscore", "pi_e", "q_hat", "q_pi"):
@@ -71,6 +90,11 @@ class Rounds:
         """g, the number of users."""
         assert self.user is not None  # __post_init__ fills it
         return int(self.user.max()) + 1
+
+    @cached_property
+    def sizes(self) -> Floats:
+        """n_u, the decisions of each user `(g,)`."""
+        return self.by_user(np.ones(len(self)))
 
     @cached_property
     def weight(self) -> Floats:

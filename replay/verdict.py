@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from policies.arrays import Floats
 from replay.rounds import Rounds
 
 Verdict = Literal["reliable", "caution", "unreliable"]
@@ -16,6 +17,10 @@ BIG_SHARE = 0.10  # of all weight on one decision: the estimate is that decision
 CHANCE = 3.0  # standard errors of the mean weight, which must be 1
 LEAST_FINDING = 0.02  # a mean weight this near to 1 harms nobody, however sure
 SILENT_SHARE = 0.5
+HALF_SEEN = 0.5  # of the weights' mean square that the pmfs imply
+TAIL = 0.7  # Pareto shape from which on means of weights are not to be trusted
+WHOLE = 0.9  # of the reward range: such an interval says nothing
+UNSEEN_SHARE = 0.05  # of the policy's choices, on arms the model hardly saw
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,10 @@ class Circumstances:
     expired_share: float
     declared_behavior: str | None = None
     learned_share: float | None = None  # of the history, under --learn replay
+    unseen_share: float = 0.0  # of the policy's choices, on arms that q_hat hardly saw
+    shared_learner: bool = False  # no users, and propensities that drift: rows may depend
+    audit: str | None = None  # why an audit failed or was impossible
+    audit_failed: bool = False
 
 
 def judge(estimator: str, rounds: Rounds, about: Circumstances) -> tuple[Verdict, list[str]]:
@@ -36,6 +45,8 @@ def judge(estimator: str, rounds: Rounds, about: Circumstances) -> tuple[Verdict
     wary: list[str] = []
     if about.trained_on_log:
         bad.append("trained on this log: the state has learned from the decisions it is judged on")
+    if about.audit is not None:
+        (bad if about.audit_failed else wary).append(about.audit)
     if about.deterministic and (about.support is None or about.support < LEAST_SUPPORT):
         bad.append(
             "deterministic logger: it never tried the other actions, so no data speaks of them"
@@ -47,10 +58,20 @@ def judge(estimator: str, rounds: Rounds, about: Circumstances) -> tuple[Verdict
         )
     if estimator == "dm":
         wary.append("dm is as good as its reward model; it has no valid interval")
+        if about.unseen_share > UNSEEN_SHARE:
+            wary.append(
+                f"q_hat extrapolates: {about.unseen_share:.0%} of the policy's choices are on arms "
+                "with fewer than 5 logged rewards"
+            )
     else:
         _judge_weights(rounds, about, bad, wary)
     if rounds.users < FEW_USERS:
         wary.append(f"few users: {rounds.users}, intervals want at least {FEW_USERS}")
+    if about.shared_learner:
+        wary.append(
+            "adaptive logger without users: its propensities drift, so rounds may depend on each "
+            "other; `anytime` is valid there"
+        )
     if about.expired_share > SILENT_SHARE:
         wary.append(f"silence: {about.expired_share:.0%} of the tips were never answered")
     if about.declared_behavior is not None:
@@ -70,6 +91,7 @@ def _judge_weights(rounds: Rounds, about: Circumstances, bad: list[str], wary: l
         bad.append(f"ess {rounds.ess:.1f} is below {LEAST_ESS:g}")
     if about.support is None:
         wary.append("support unknown: the log has propensities but no pmf")
+    _judge_tail(rounds, bad, wary)
     total = float(weight.sum())
     share = float(weight.max()) / total if total > 0 else 0.0
     if share > BIG_SHARE:
@@ -85,3 +107,35 @@ def _judge_weights(rounds: Rounds, about: Circumstances, bad: list[str], wary: l
                 f"mean weight {1 + away:.3f}, away from 1 by {sure}: the propensities are wrong "
                 "or support is missing"
             )
+
+
+def _judge_tail(rounds: Rounds, bad: list[str], wary: list[str]) -> None:
+    """Heavy weights that have not come yet: where they are rare, the mean weight looks fine."""
+    weight = rounds.weight
+    if rounds.candidates is not None:
+        implied = float(rounds.candidates.pi_e @ rounds.candidates.weight) / len(rounds)
+        expected = len(rounds) / implied if implied > 0 else 0.0
+        said = f"heavy tail: the pmfs imply ess {expected:.1f}, big weights never came"
+        if expected < LEAST_ESS <= rounds.ess:
+            bad.append(said)
+        elif float((weight**2).mean()) < HALF_SEEN * implied:
+            wary.append(said)
+        return
+    shape = tail_shape(weight)
+    if shape > TAIL:
+        wary.append(f"heavy tail: Pareto shape {shape:.2f} of the largest weights")
+
+
+def tail_shape(weight: Floats) -> float:
+    """Hill's estimate (1975) from the largest min(n/5, 3 sqrt(n)) weights; 0 if too few."""
+    top = np.sort(weight[weight > 0])[::-1]
+    m = int(min(len(top) / 5, 3 * np.sqrt(len(top))))
+    return float(np.log(top[:m] / top[m]).mean()) if m >= 10 else 0.0
+
+
+def says_nothing(low: float, high: float, rounds: Rounds) -> str | None:
+    """Why an interval is no information, if it is as wide as what is known anyway."""
+    least, most = rounds.reward_range
+    if high - low < WHOLE * (most - least):
+        return None
+    return f"the interval is {min((high - low) / (most - least), 1):.0%} of the reward range"

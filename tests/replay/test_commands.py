@@ -100,7 +100,9 @@ def test_a_deterministic_log_ends_well_with_nulls(
     done = run("evaluate", tmp_path / "log.parquet", "--policy", "random", "--json")
     assert done.code == 0
     rows = {row["estimator"]: row for row in done.json["policies"][0]["estimates"]}
-    assert [name for name, row in rows.items() if row["value"] is None] == ["ips", "snips", "dr"]
+    assert [name for name, row in rows.items() if row["value"] is None] == [
+        "auto", "ips", "snips", "dr"
+    ]  # fmt: skip
     assert all(row["reasons"] for row in rows.values())
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies import BadInput
-from replay.estimators import ESTIMATORS, Rounds
+from replay.estimators import ESTIMATORS, Rounds, estimator_of
 from replay.intervals import cluster_t
 from replay.rounds import NotComputable
 
@@ -35,10 +35,21 @@ def some_rounds(seed: int, n: int = 200, users: int = 20) -> Rounds:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("ips", 0.5666667), ("snips", 0.4358974), ("dr", 0.4916667), ("dm", 0.175)]
+    ("name", "value"),
+    [
+        ("ips", 0.5666667),
+        ("snips", 0.4358974),
+        ("dr", 0.4916667),
+        ("dm", 0.175),
+        ("sndr", 0.4185897),
+        ("switch-dr:tau=1.5", 0.2083333),
+        ("dros:lambda=2", 0.2594751),
+        ("cressie-read", 0.4133422),
+        ("clipped-ips:tau=0.5", 0.15),
+    ],
 )
 def test_worked_example(name: str, value: float) -> None:
-    assert ESTIMATORS[name](worked()).value == pytest.approx(value, abs=5e-8)
+    assert estimator_of(name)(worked()).value == pytest.approx(value, abs=5e-8)
 
 
 def test_worked_ess() -> None:

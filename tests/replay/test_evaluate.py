@@ -22,7 +22,7 @@ LOG_KEYS = {
 }
 ESTIMATE_KEYS = {
     *("estimator", "value", "interval", "low", "high", "level", "ess", "mean_weight"),
-    *("max_weight", "support", "verdict", "reasons"),
+    *("max_weight", "support", "verdict", "reasons", "chosen"),
 }
 DIFFERENCE_KEYS = {
     *("policy", "against", "estimator", "value", "low", "high", "verdict", "reasons"),
@@ -50,7 +50,9 @@ def test_the_object_of_the_contract(log: Log, learn: str) -> None:
         assert entry["question"] == "value on logged contexts" == QUESTION
         assert entry["learn"] == learn
         assert (entry["matched"] is None) == (learn != "replay")
-        assert [row["estimator"] for row in entry["estimates"]] == ["ips", "snips", "dm", "dr"]
+        assert [row["estimator"] for row in entry["estimates"]] == [
+            "auto", "ips", "snips", "dm", "dr"
+        ]  # fmt: skip
         for row in entry["estimates"]:
             assert row.keys() == ESTIMATE_KEYS
             assert row["verdict"] in ("reliable", "caution", "unreliable")

@@ -112,3 +112,23 @@ def test_uniform_on_its_own_log_is_the_mean_click(shared: Path, run: Callable) -
         row = by_name(done.json["policies"][0])[name]
         assert row["value"] == pytest.approx(0.0046, rel=1e-9)
         assert row["ess"] == pytest.approx(10_000, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("logger", "wanted"),
+    [
+        ("random", (0.0046100575, 0.0022139948, 0.0533915179)),
+        ("bts", (0.0033997623, 0.0014917846, 0.1294901070)),
+    ],
+)
+def test_cressie_read(
+    shared: Path, tmp_path: Path, run: Callable, logger: str, wanted: tuple[float, ...]
+) -> None:
+    """Weights in [0, infinity), rewards in [0, 1]: the published values."""
+    policy = ("--policy", "random")
+    if logger == "random":
+        policy = ("--pmf", str(pmfs_by_position(shared, tmp_path / "bts.parquet")))
+    asked = ("--estimators", "cressie-read", "--interval", "cressie-read", "--json")
+    found = run("evaluate", campaign(shared, logger), *policy, *asked).json
+    (row,) = found["policies"][0]["estimates"]
+    assert (row["value"], row["low"], row["high"]) == pytest.approx(wanted, rel=1e-6)
