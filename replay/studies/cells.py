@@ -205,7 +205,8 @@ def _answered(rng: Rng, done: Floats, dismiss: Floats) -> Floats:
 
 def learning(rng: Rng, n: int, *, users: int, epsilon: float, target: float = 0.1) -> Drawn:
     """A log of a LinUCB that learns as it goes, a state a user; `users` 1: one state for all,
-    and rows without users."""
+    and rows without users.
+    """
     k = 6
     offsets, context, arm = _tasks(rng, n, np.full(n, k))
     done, dismiss = _answers(context, arm)
@@ -232,7 +233,8 @@ def learning(rng: Rng, n: int, *, users: int, epsilon: float, target: float = 0.
 
 def rare(rng: Rng, n: int, *, p: float, share: float = 0.5, mean: float = 0.5) -> Drawn:
     """All the risk on one action of probability `p` that the policy takes with `share`; the
-    others always pay 1."""
+    others always pay 1.
+    """
     k = 4
     offsets = np.arange(n + 1) * k
     context = np.repeat(rng.normal(size=(n, WIDTH)), k, axis=0)

@@ -1,0 +1,203 @@
+"""One log, ready to judge one policy after another: its sample, logger and reward model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from journal.log import Log
+from policies.arrays import Bools, Floats
+from policies.state import UserState, decision_hash
+from replay.candidates import Evaluated, of_function, of_spec
+from replay.judged import Judged, Setting, estimate
+from replay.model import cross_fitted, folds
+from replay.propensities import Behavior, is_deterministic
+from replay.result import PolicyResult
+from replay.rounds import NotComputable, Rounds
+from replay.sample import Sample
+from replay.verdict import Circumstances
+from replay.walk import Learn
+
+LOGGED = "logged"
+DRIFT = 4.0  # standard errors between the halves of a log
+
+
+def model_of(log: Log, sample: Sample) -> Floats | str:
+    """q_hat `(N,)`, or why there is none."""
+    rows = sample.rows
+    users = sorted(set(log.user[rows].tolist()))
+    fold = np.zeros(len(log.user_names), np.int64)
+    fold[users] = folds([log.user_names[u] for u in users])
+    try:
+        return cross_fitted(
+            log.context,
+            log.arm,
+            len(log.arm_names),
+            log.chosen[rows],
+            sample.reward,
+            fold[log.user[rows]],
+            fold[np.repeat(log.user, np.diff(log.offsets))],
+        )
+    except NotComputable as reason:
+        return str(reason)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A log with all that its policies are judged by."""
+
+    log: Log
+    sample: Sample
+    logger: Behavior
+    states: Mapping[str, UserState]
+    model: Floats | str
+    learn: Learn
+    threads: int
+    audited: tuple[str | None, bool] = (None, False)  # why an audit failed or was impossible
+
+    @property
+    def inside(self) -> Bools:
+        """(n,) the decisions that are evaluated."""
+        mask = np.zeros(len(self.log), np.bool_)
+        mask[self.sample.rows] = True
+        return mask
+
+    def walked(self, policy: Any) -> Evaluated:
+        """What a policy, spec or function, would have done at each decision."""
+        if callable(policy):
+            return of_function(self.log, policy)
+        return of_spec(
+            self.log,
+            str(policy),
+            self.learn,
+            self.states,
+            self.sample.known,
+            self.inside,
+            self.threads,
+        )
+
+    def judged(self, evaluated: Evaluated, setting: Setting) -> Judged:
+        """Its rounds, and one row an estimator."""
+        rounds, about = self._rounds(evaluated.pmf), self._about(evaluated)
+        rows = [estimate(name, rounds, about, setting) for name in setting.estimators]
+        return Judged(evaluated.name, rounds, about, rows)
+
+    def result(self, evaluated: Evaluated, setting: Setting) -> PolicyResult:
+        """Its part of an evaluation."""
+        judged = self.judged(evaluated, setting)
+        rows = self.sample.rows
+        matched = None if evaluated.matched is None else evaluated.matched[rows]
+        mean = (
+            float(self.sample.reward[matched].mean())
+            if matched is not None and matched.any()
+            else None
+        )
+        return PolicyResult(judged, evaluated.learn, matched, mean, self._truth(evaluated.pmf))
+
+    def _truth(self, pmf: Floats) -> float | None:
+        """The exact value on these contexts, where the truth of every evaluated row is known."""
+        if self.log.expected_reward is None:
+            return None
+        means = np.add.reduceat(pmf * self.log.expected_reward, self.log.offsets[:-1])
+        truth = float(means[self.sample.rows].mean())
+        return truth if np.isfinite(truth) else None
+
+    def logged(self) -> Judged:
+        """The log's own policies as an entry to compare against: the mean logged reward."""
+        sample = self.sample
+        ones = np.ones(len(sample.rows))
+        user, span = self.log.user[sample.rows], self.log.reward_range
+        every = None
+        if self.logger.pmf is not None:
+            every = self.logger.candidates(self.log, self.logger.pmf, self.inside)
+        rounds = Rounds(
+            sample.reward, ones, ones, sample.reward, sample.reward, user, span, 1.0, every
+        )
+        about = Circumstances(1.0, False, False, float(sample.silent.mean()))
+        return Judged(LOGGED, rounds, about, [])
+
+    def notices(self) -> list[str]:
+        """What a reader of any of the numbers must know."""
+        out = []
+        if len(self.log.user_names) == len(self.log):
+            out.append("no user has two decisions: rows are treated as independent")
+        if self.logger.declared:
+            out.append(f"propensities that were not logged are those of {self.logger.declared}")
+        if self.sample.censored:
+            out.append(
+                f"{self.sample.censored} decisions are left out: their reward window is still open"
+            )
+        if isinstance(self.model, str):
+            out.append(self.model)
+        return out
+
+    def _rounds(self, pmf: Floats) -> Rounds:
+        log, rows = self.log, self.sample.rows
+        pscore = self.logger.pscore[rows]
+        q_hat = q_pi = None
+        if not isinstance(self.model, str):
+            q_hat = self.model[log.chosen[rows]]
+            q_pi = np.add.reduceat(pmf * self.model, log.offsets[:-1])[rows]
+        return Rounds(
+            self.sample.reward,
+            None if np.isnan(pscore).any() else pscore,
+            pmf[log.chosen[rows]],
+            q_hat,
+            q_pi,
+            log.user[rows],
+            log.reward_range,
+            self.logger.weight_bound(log, pmf, self.inside),
+            self.logger.candidates(log, pmf, self.inside),
+        )
+
+    def _about(self, evaluated: Evaluated) -> Circumstances:
+        log, rows, inside = self.log, self.sample.rows, self.inside
+        pscore = self.logger.pscore
+        share = None
+        if evaluated.matched is not None:
+            answered = inside & self.sample.known
+            share = float(evaluated.matched[answered].mean()) if answered.any() else 0.0
+        return Circumstances(
+            None
+            if np.isnan(pscore[rows]).any()
+            else self.logger.support(log, evaluated.pmf, inside),
+            is_deterministic(log, pscore, inside),
+            self._learned_here(),
+            float(self.sample.silent.mean()),
+            self.logger.declared,
+            share,
+            self._unseen(evaluated.pmf),
+            self._shared_learner(),
+            *self.audited,
+        )
+
+    def _unseen(self, pmf: Floats) -> float:
+        """Share of the policy's mass on arms with fewer than 5 rewards in the sample."""
+        log, rows = self.log, self.sample.rows
+        seen = np.bincount(log.arm[log.chosen[rows]], minlength=len(log.arm_names))
+        inside = np.repeat(self.inside, np.diff(log.offsets))
+        return float(pmf[inside][seen[log.arm[inside]] < 5].sum() / len(rows))
+
+    def _shared_learner(self) -> bool:
+        """Whether rows without users come from a logger that changed: may it have learned?
+
+        Welch's t of the propensities' excess over 1/K between the halves of the period.
+        """
+        log, rows = self.log, self.sample.rows
+        if len(log.user_names) < len(log) or len(rows) < 20:
+            return False
+        order = rows[np.argsort(log.decided_at[rows], kind="stable")]
+        excess = (self.logger.pscore - 1 / np.diff(log.offsets))[order]
+        early, late = excess[: len(order) // 2], excess[len(order) // 2 :]
+        error = np.sqrt(early.var() / len(early) + late.var() / len(late))
+        return bool(abs(early.mean() - late.mean()) > DRIFT * error)
+
+    def _learned_here(self) -> bool:
+        """Whether a starting state has learned from a decision that is evaluated."""
+        if not self.states:
+            return False
+        ids = self.log.decision_id
+        evaluated = {decision_hash(ids[i]) for i in self.sample.rows}
+        states = [self.states[u] for u in self.log.user_names if u in self.states]
+        return any(evaluated.intersection(state.learned.sketch) for state in states)
