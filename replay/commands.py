@@ -23,7 +23,7 @@ LogArgument = Annotated[
     str,
     typer.Argument(
         metavar="LOG",
-        help="Parquet or Arrow file, a directory of them, a live journal (.db), or obd:DIR.",
+        help="Parquet or Arrow file, a directory of them, a journal (.db), obd:DIR or vw:FILE.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
@@ -96,6 +96,26 @@ def audit(
         )
     if not found.ok:
         raise typer.Exit(BROKEN)
+
+
+@app.command(epilog="Example: python -m replay convert log.parquet vw:log.json")
+def convert(
+    log: LogArgument,
+    out: Annotated[
+        str, typer.Argument(metavar="OUT", help="A name in .parquet or .arrow, or vw:FILE.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Writes a log in another format; every value is checked on the way."""
+    from journal.convert import convert as run
+
+    found = run(log, out)
+    for notice in found.notes:
+        note(f"note: {notice}")
+    if as_json:
+        _print({"out": out, "decisions": len(found), "notes": list(found.notes)})
+    else:
+        print(f"{out}: {len(found)} decisions written")
 
 
 @app.command(

@@ -39,6 +39,7 @@ def validate(log: Log) -> Diagnosis:
         f"{sample.censored} with an open reward window; behavior policies: "
         + ", ".join(log.policy_names)
     )
+    found.facts.extend(log.notes)
     logger = behavior_of(log)
     rows = np.zeros(decisions, np.bool_)
     rows[sample.rows] = True

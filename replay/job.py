@@ -119,7 +119,7 @@ class Job:
 
     def notices(self) -> list[str]:
         """What a reader of any of the numbers must know."""
-        out = []
+        out = list(self.log.notes)
         if len(self.log.user_names) == len(self.log):
             out.append("no user has two decisions: rows are treated as independent")
         if self.logger.declared:
