@@ -12,7 +12,6 @@ from journal.states import read_states
 from policies import BadInput
 from policies.features import parse_instant
 from policies.records import micros
-from policies.rewards import REWARD_RANGE
 from policies.state import UserState
 from replay.auditing import audit as audit_of
 from replay.candidates import Evaluated, of_file, of_lists
@@ -47,7 +46,7 @@ def evaluate(
     threads: int = 1,
     audit: bool = False,
     columns: Mapping[str, str] | None = None,
-    reward_range: tuple[float, float] = REWARD_RANGE,
+    reward_range: tuple[float, float] | None = None,
     action_by: str | None = None,
 ) -> Evaluation:
     """Off-policy evaluation: per decision, what would a policy have earned on these contexts?
@@ -113,7 +112,7 @@ def _audited(log: Log, threads: int) -> tuple[str | None, bool]:
 def _read(
     log: Any,
     columns: Mapping[str, str] | None,
-    reward_range: tuple[float, float],
+    reward_range: tuple[float, float] | None,
     action_by: str | None,
 ) -> Log:
     if isinstance(log, Log):

@@ -79,7 +79,8 @@ def _lines(asked: Asked) -> tuple[_Found, str]:
 
 def _user(said: Json, line: Line, asked: Asked) -> str | None:
     if asked.user is None:
-        return None if line.ours is None else line.our("user_id")
+        ours = line.our("user_id")
+        return None if ours is None else check_user_id(ours, f"{line.where}, _tipbandit.user_id")
     user = at_path(said, asked.user)
     text = str(user) if isinstance(user, int) and not isinstance(user, bool) else user
     return check_user_id(text, f"{line.where}, {'.'.join(asked.user)}")

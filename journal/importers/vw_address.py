@@ -30,7 +30,7 @@ def asked_of(address: str) -> Asked:
     if not file.exists():
         raise BadInput(f"vw:{name}", "no such file or directory")
     if not file.is_file():
-        raise BadInput(f"vw:{name}", "must be a file, not a directory")
+        raise BadInput(f"vw:{name}", "must be a file")
     said = dict(parse_qsl(query, keep_blank_values=True))
     if mark and (not said or not set(said) <= {"user", "range", "drop"}):
         raise BadInput(f"vw:{name}?", "may say user=PATH, range=LOW,HIGH, drop=PATHS", query)

@@ -30,7 +30,7 @@ class Line:
     action: int
     pscore: float | None
     reward: float | None
-    observed: bool
+    observed: bool  # whether an answer arrived, as a joiner's `o` tells
     pdrop: float
     ours: Json | None  # `_tipbandit`: what dsjson has no place for, in what we wrote
 
@@ -80,8 +80,8 @@ def line_of(said: Json, where: str) -> Line:
         pmf,
         action,
         pscore,
-        None if cost is None else -number(cost, f"{where}, _label_cost"),
-        "o" in said,
+        None if cost is None else _reward(cost, ours, where),
+        _observed(said),
         _pdrop(said, where),
         ours,
     )
@@ -236,6 +236,17 @@ def _policy(said: Json, ours: bool, where: str) -> str:
     if ours:
         return name or ""
     return name if name and name != "N/A" else "vw"
+
+
+def _reward(cost: Any, ours: Json | None, where: str) -> float:
+    reward = -number(cost, f"{where}, _label_cost")
+    return reward + 0.0 if ours is None else reward  # no -0.0 but where a digest covers it
+
+
+def _observed(said: Json) -> bool:
+    """Whether an answer came: an activation (`ActionTaken` without `v`) is none."""
+    arrived = said.get("o")
+    return isinstance(arrived, list) and any(isinstance(o, dict) and "v" in o for o in arrived)
 
 
 def _pdrop(said: Json, where: str) -> float:

@@ -39,6 +39,10 @@ def table_of(
     def ours(name: str, kind: Any, read: Callable[[Any], Any] = lambda value: value) -> Any:
         return _column([(line, line.our(name)) for line in lines], name, kind, read)
 
+    def features(line: Line) -> Any:
+        told = line.our("features")
+        return foreign if told is None else told
+
     def arms(line: Line) -> Any:
         told = line.our("arms")
         if told is not None:
@@ -56,7 +60,7 @@ def table_of(
             for i, line in enumerate(lines)
         ]),
         "policy": [line.policy for line in lines],
-        "features": [line.our("features") or foreign for line in lines],
+        "features": _column([(line, features(line)) for line in lines], "features", pa.string()),
         "state_seq": ours("state_seq", pa.int64()),
         "candidate_ids": pa.ListArray.from_arrays(offsets, pa.array(ids, pa.string())),
         "arms": _column([(line, arms(line)) for line in lines], "arms", fields.field("arms").type),
