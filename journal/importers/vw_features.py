@@ -125,10 +125,7 @@ class Features:
         elif isinstance(value, str):
             found[path, value] = found.get((path, value), 0.0) + 1.0
         else:
-            field = f"{where}, {_name((path, None))}"
-            size = float(value) if isinstance(value, bool) else number(value, field)
-            if abs(size) > schema.LARGEST:
-                raise BadInput(field, f"must be at most {schema.LARGEST:g} in size", size)
+            size = _size(value, path, where)
             key = (path, None)
             found[key] = found[key] + size if key in found else size
 
@@ -136,6 +133,14 @@ class Features:
 def path_of(text: str) -> Path:
     """`c.User.id` as a path."""
     return tuple(text.split("."))
+
+
+def _size(value: Any, path: Path, where: str) -> float:
+    if isinstance(value, int | float) and -schema.LARGEST <= value <= schema.LARGEST:
+        return float(value)
+    field = f"{where}, {_name((path, None))}"
+    number(value, field)
+    raise BadInput(field, f"must be at most {schema.LARGEST:g} in size", value)
 
 
 def _name(key: Key) -> str:
