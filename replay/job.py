@@ -20,6 +20,7 @@ from replay.verdict import Circumstances
 from replay.walk import Learn
 
 LOGGED = "logged"
+DAY = 86_400_000_000  # microseconds
 DRIFT = 4.0  # standard errors between the halves of a log
 
 
@@ -62,6 +63,12 @@ class Job:
         mask = np.zeros(len(self.log), np.bool_)
         mask[self.sample.rows] = True
         return mask
+
+    @property
+    def days(self) -> Floats:
+        """(m,) of the evaluated decisions, since the first of them."""
+        at = self.log.decided_at[self.sample.rows]
+        return (at - at.min()) / DAY
 
     def walked(self, policy: Any) -> Evaluated:
         """What a policy, spec or function, would have done at each decision."""
@@ -112,7 +119,7 @@ class Job:
         if self.logger.pmf is not None:
             every = self.logger.candidates(self.log, self.logger.pmf, self.inside)
         rounds = Rounds(
-            sample.reward, ones, ones, sample.reward, sample.reward, user, span, 1.0, every
+            sample.reward, ones, ones, sample.reward, sample.reward, user, span, 1.0, every, self.days
         )
         about = Circumstances(1.0, False, False, float(sample.silent.mean()))
         return Judged(LOGGED, rounds, about, [])
@@ -149,6 +156,8 @@ class Job:
             log.reward_range,
             self.logger.weight_bound(log, pmf, self.inside),
             self.logger.candidates(log, pmf, self.inside),
+            self.days,
+            self.logger.spread(log, pmf, self.inside),
         )
 
     def _about(self, evaluated: Evaluated) -> Circumstances:
