@@ -16,9 +16,7 @@ PEAK_ROUNDS = 2000.0  # the same for rounds without days
 TUNED_FOR = 0.05  # one rho at all levels, so that their intervals are nested
 
 
-def anytime(
-    rounds: Rounds, estimate: Estimate, level: float, seed: int = 0
-) -> tuple[float, float]:
+def anytime(rounds: Rounds, estimate: Estimate, level: float, seed: int = 0) -> tuple[float, float]:
     """An asymptotic confidence sequence over users: look every day, stop when you like.
 
     Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas, 2021 (Theorem 2.2), with the standard

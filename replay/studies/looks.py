@@ -127,6 +127,4 @@ def _left(design: Design, world: int, seed: int) -> list[tuple[bool, bool]]:
         half_width(error, clock, float(daily * PEAK_DAY), design.level, design.people),
         t_value(design.level, design.people - 1) * error,
     )
-    return [
-        (bool((value > half).any()), bool((np.abs(value) > half).any())) for half in halves
-    ]
+    return [(bool((value > half).any()), bool((np.abs(value) > half).any())) for half in halves]
