@@ -1,6 +1,7 @@
 """Did the logger learn across users while it logged? Then rounds depend on each other."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,12 @@ from policies.arrays import Floats, Ints
 from policies.spec import is_ours
 from replay.verdict import Circumstances
 
-DRIFT = 4.0  # standard errors between the halves of a period
+DRIFT = 4.5  # standard errors between early and late: about 100 comparisons are made
 LEAST_DRIFT = 1e-9  # of a probability: less is rounding
-FEWEST = 20  # decisions that a drift is looked for in
+EARLY = (0.1, 0.25, 0.5)  # shares of a period: a learner may be done early
+FEWEST = 100  # decisions that a drift is looked for in
+ENOUGH = 200_000  # candidates, of decisions evenly spaced, are enough to look at
+MOST = 8  # features, and arms: the most frequent
 VALID = ("martingale", "anytime")  # intervals of `adaptive` that allow for it
 ADVICE = "the estimator `adaptive` with the interval `martingale` or `anytime` is valid there"
 
@@ -21,18 +25,18 @@ def shared_state(log: Log, pscore: Floats, rows: Ints) -> str | None:
     """Why the evaluated `rows` may depend on each other through the logger; None: nothing shows.
 
     `pscore (n,)`, NaN = unknown. Three things can be seen: policies that differ only in their
-    prior; rows without users whose propensities drift; and, where the state that decided is
-    not known, users whose *first* decisions drift, which no state of their own explains. Arms
-    shared by everybody from the log's first day on, or a prior that a name does not tell,
-    leave no such trace.
+    prior; rows without users whose choices drift; and, where the state that decided is not known,
+    users whose *first* decisions drift, which no state of their own explains. A learner that
+    was done before the log began, or that learns among few people who were all there on the
+    first day, leaves no such trace; contexts that drift can look like one.
     """
     if _priors_change(log, rows):
         return f"adaptive logger: its prior was updated during the log; {ADVICE}"
     if len(log.user_names) == len(log):
         if drifts(log, pscore, rows):
             return (
-                "adaptive logger without users: its propensities drift, so rounds may depend on "
-                f"each other; {ADVICE}"
+                "adaptive logger without users: what it chooses drifts, so rounds may depend "
+                f"on each other; {ADVICE}"
             )
         return None
     if (log.state_seq != NONE).all() and all(is_ours(name) for name in log.policy_names):
@@ -41,21 +45,55 @@ def shared_state(log: Log, pscore: Floats, rows: Ints) -> str | None:
     for code in range(len(log.policy_names)):
         if drifts(log, pscore, first[log.policy[first] == code]):
             return (
-                "adaptive logger: the propensities of users' first decisions drift, so users may "
-                f"depend on each other through a shared state; {ADVICE}"
+                "adaptive logger: its choices in users' first decisions drift, so users may depend "
+                f"on each other through a shared state; {ADVICE}"
             )
     return None
 
 
 def drifts(log: Log, pscore: Floats, rows: Ints) -> bool:
-    """Welch's t of the propensities' excess over 1/K between the halves of the period."""
-    if len(rows) < FEWEST:
+    """Whether how the logger chose changed over time, by Welch's t between early and late rows.
+
+    Looked at: the propensities' excess over 1/K; and what is favoured, the mean of each
+    feature, the share of each arm, and each feature within each arm, under the pmf (else: of
+    the action) less those of a uniform choice. A learner with a fixed floor shows in these
+    alone.
+    """
+    if len(rows) < FEWEST or np.isnan(pscore[rows]).any():
         return False
     order = rows[np.argsort(log.decided_at[rows], kind="stable")]
-    excess = (pscore - 1 / np.diff(log.offsets))[order]
-    early, late = excess[: len(order) // 2], excess[len(order) // 2 :]
-    error = float(np.sqrt(early.var() / len(early) + late.var() / len(late)))
-    return bool(abs(early.mean() - late.mean()) > max(DRIFT * error, LEAST_DRIFT))
+    candidates = int(np.diff(log.offsets)[order].sum())
+    order = order[:: -(-candidates // ENOUGH)]
+    cuts = [int(len(order) * share) for share in EARLY if len(order) * share >= FEWEST / 2]
+    for column in _choices(log, pscore, order):
+        for cut in cuts:
+            early, late = column[:cut], column[cut:]
+            error = float(np.sqrt(early.var() / len(early) + late.var() / len(late)))
+            if abs(early.mean() - late.mean()) > max(DRIFT * error, LEAST_DRIFT):
+                return True
+    return False
+
+
+def _choices(log: Log, pscore: Floats, rows: Ints) -> Iterator[Floats]:
+    """What the logger chose in each of `rows`, `(m,)` a column."""
+    sizes = np.diff(log.offsets)[rows]
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    at = np.repeat(log.offsets[rows] - starts[:-1], sizes) + np.arange(starts[-1])
+    yield pscore[rows] - 1 / sizes
+    tilt = -1 / np.repeat(sizes, sizes)
+    if log.pmf is None or np.isnan(log.pmf[at]).any():
+        tilt[starts[:-1] + log.action[rows]] += 1
+    else:
+        tilt += log.pmf[at]
+    context = log.context[at].T[:MOST]
+    for feature in context:
+        yield np.add.reduceat(tilt * feature, starts[:-1])
+    arms = log.arm[at]
+    for arm in np.argsort(-np.bincount(arms), kind="stable")[:MOST]:
+        ours = tilt * (arms == arm)
+        yield np.add.reduceat(ours, starts[:-1])
+        for feature in context:
+            yield np.add.reduceat(ours * feature, starts[:-1])
 
 
 def settled(about: Circumstances, estimator: str, interval: str) -> Circumstances:

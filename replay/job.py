@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -176,7 +177,7 @@ class Job:
             self.logger.declared,
             share,
             self._unseen(evaluated.pmf),
-            self._shared_learner(),
+            self._shared_learner,
             *self.audited,
         )
 
@@ -187,6 +188,7 @@ class Job:
         inside = np.repeat(self.inside, np.diff(log.offsets))
         return float(pmf[inside][seen[log.arm[inside]] < 5].sum() / len(rows))
 
+    @cached_property
     def _shared_learner(self) -> str | None:
         """Why rows may depend on each other through what the logger learned."""
         return shared_state(self.log, self.logger.pscore, self.sample.rows)

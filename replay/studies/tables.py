@@ -73,3 +73,25 @@ def looks_table(found: Mapping[str, Any]) -> str:
         ]
         lines.append(f"| {ours['gain']:g} | {ours['sd']:g} | {' | '.join(shares)} |")
     return "\n".join(lines) + "\n"
+
+
+def adaptive_table(found: Mapping[str, Any]) -> str:
+    """One row a cell, one column an estimator with its interval: coverage, half-width."""
+    d = found["design"]
+    cells: dict[str, list[Mapping[str, Any]]] = {}
+    for row in found["rows"]:
+        cells.setdefault(row["cell"], []).append(row)
+    pairs = [f"`{r['estimator']}` {r['interval']}" for r in next(iter(cells.values()))]
+    error = max(row["coverage_standard_error"] for row in found["rows"])
+    lines = [
+        f"Question: {found['question']}. Logs of loggers that learn while they log, "
+        f"{d['decisions']:,} decisions, {d['logs']} logs a cell, intervals of {d['level']:.0%}: "
+        f"coverage (standard error at most {error:.3f}) and, in brackets, mean half-width.",
+        "",
+        f"| logger | {' | '.join(pairs)} |",
+        "| --- |" + " --- |" * len(pairs),
+    ]
+    for name, rows in cells.items():
+        shown = [f"{r['covered'] / r['logs']:.3f} ({r['mean_half_width']:.3f})" for r in rows]
+        lines.append(f"| {name} | {' | '.join(shown)} |")
+    return "\n".join(lines) + "\n"
