@@ -178,12 +178,15 @@ def evaluate(
         str,
         typer.Option(
             help="Comma-separated: auto, ips, clipped-ips, snips, dm, dr, sndr, switch-dr, dros, "
-            "cressie-read; with a parameter as in `switch-dr:tau=2`."
+            "cressie-read, adaptive; with a parameter as in `switch-dr:tau=2`."
         ),
     ] = "auto,ips,snips,dm,dr",
     interval: Annotated[
         str,
-        typer.Option(help="cluster-t, bootstrap, cressie-read or auto; not of the row auto."),
+        typer.Option(
+            help="cluster-t, bootstrap, cressie-read, auto, anytime or martingale; "
+            "not of the row auto."
+        ),
     ] = "cluster-t",
     level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Seed of resampling intervals.")] = 0,

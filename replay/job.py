@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from journal.log import Log
 from policies.arrays import Bools, Floats
 from policies.state import UserState, decision_hash
+from replay.adaptivity import shared_state
 from replay.candidates import Evaluated, of_function, of_spec
 from replay.judged import Judged, Setting, estimate
 from replay.model import cross_fitted, folds
@@ -20,7 +22,7 @@ from replay.verdict import Circumstances
 from replay.walk import Learn
 
 LOGGED = "logged"
-DRIFT = 4.0  # standard errors between the halves of a log
+DAY = 86_400_000_000  # microseconds
 
 
 def model_of(log: Log, sample: Sample) -> Floats | str:
@@ -62,6 +64,12 @@ class Job:
         mask = np.zeros(len(self.log), np.bool_)
         mask[self.sample.rows] = True
         return mask
+
+    @property
+    def days(self) -> Floats:
+        """(m,) of the evaluated decisions, since the first of them."""
+        at = self.log.decided_at[self.sample.rows]
+        return np.asarray((at - at.min()) / DAY)
 
     def walked(self, policy: Any) -> Evaluated:
         """What a policy, spec or function, would have done at each decision."""
@@ -111,9 +119,8 @@ class Job:
         every = None
         if self.logger.pmf is not None:
             every = self.logger.candidates(self.log, self.logger.pmf, self.inside)
-        rounds = Rounds(
-            sample.reward, ones, ones, sample.reward, sample.reward, user, span, 1.0, every
-        )
+        rewards = sample.reward
+        rounds = Rounds(rewards, ones, ones, rewards, rewards, user, span, 1.0, every, self.days)
         about = Circumstances(1.0, False, False, float(sample.silent.mean()))
         return Judged(LOGGED, rounds, about, [])
 
@@ -149,6 +156,8 @@ class Job:
             log.reward_range,
             self.logger.weight_bound(log, pmf, self.inside),
             self.logger.candidates(log, pmf, self.inside),
+            self.days,
+            self.logger.spread(log, pmf, self.inside),
         )
 
     def _about(self, evaluated: Evaluated) -> Circumstances:
@@ -168,7 +177,7 @@ class Job:
             self.logger.declared,
             share,
             self._unseen(evaluated.pmf),
-            self._shared_learner(),
+            self._shared_learner,
             *self.audited,
         )
 
@@ -179,19 +188,10 @@ class Job:
         inside = np.repeat(self.inside, np.diff(log.offsets))
         return float(pmf[inside][seen[log.arm[inside]] < 5].sum() / len(rows))
 
-    def _shared_learner(self) -> bool:
-        """Whether rows without users come from a logger that changed: may it have learned?
-
-        Welch's t of the propensities' excess over 1/K between the halves of the period.
-        """
-        log, rows = self.log, self.sample.rows
-        if len(log.user_names) < len(log) or len(rows) < 20:
-            return False
-        order = rows[np.argsort(log.decided_at[rows], kind="stable")]
-        excess = (self.logger.pscore - 1 / np.diff(log.offsets))[order]
-        early, late = excess[: len(order) // 2], excess[len(order) // 2 :]
-        error = np.sqrt(early.var() / len(early) + late.var() / len(late))
-        return bool(abs(early.mean() - late.mean()) > DRIFT * error)
+    @cached_property
+    def _shared_learner(self) -> str | None:
+        """Why rows may depend on each other through what the logger learned."""
+        return shared_state(self.log, self.logger.pscore, self.sample.rows)
 
     def _learned_here(self) -> bool:
         """Whether a starting state has learned from a decision that is evaluated."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from replay.adaptivity import settled
 from replay.estimators import Estimate, estimator_of
 from replay.intervals import INTERVALS
 from replay.intervals.auto import choice
@@ -88,7 +89,7 @@ def estimate(name: str, rounds: Rounds, about: Circumstances, setting: Setting) 
         found = estimator_of(name)(rounds)
         value = found.value
         chosen = _chosen(name, rounds, found)
-        verdict, reasons = judge(name, rounds, about)
+        verdict, reasons = judge(name, rounds, settled(about, name, _interval(name, setting)))
         low, high = _bounds(name, rounds, found, setting)
         if low is not None and high is not None:
             empty = says_nothing(low, high, rounds)
@@ -134,11 +135,12 @@ def compare(policy: Judged, base: Judged, setting: Setting) -> list[Difference]:
             function = estimator_of(name)
             paired = _paired(function(policy.rounds), function(base.rounds))
             value = paired.value
+            interval = _interval(name, setting)
             verdict, reasons = _worse(
-                judge(name, policy.rounds, policy.about), judge(name, base.rounds, base.about)
+                judge(name, policy.rounds, settled(policy.about, name, interval)),
+                judge(name, base.rounds, settled(base.about, name, interval)),
             )
             if name not in NO_INTERVAL:
-                interval = _interval(name, setting)
                 low, high = (
                     difference(policy.rounds, base.rounds, setting.level)
                     if interval in OF_THE_VALUE

@@ -34,7 +34,7 @@ class Circumstances:
     declared_behavior: str | None = None
     learned_share: float | None = None  # of the history, under --learn replay
     unseen_share: float = 0.0  # of the policy's choices, on arms that q_hat hardly saw
-    shared_learner: bool = False  # no users, and propensities that drift: rows may depend
+    shared_learner: str | None = None  # why rows may depend on each other through the logger
     audit: str | None = None  # why an audit failed or was impossible
     audit_failed: bool = False
 
@@ -67,11 +67,8 @@ def judge(estimator: str, rounds: Rounds, about: Circumstances) -> tuple[Verdict
         _judge_weights(rounds, about, bad, wary)
     if rounds.users < FEW_USERS:
         wary.append(f"few users: {rounds.users}, intervals want at least {FEW_USERS}")
-    if about.shared_learner:
-        wary.append(
-            "adaptive logger without users: its propensities drift, so rounds may depend on each "
-            "other; `anytime` is valid there"
-        )
+    if about.shared_learner is not None:
+        wary.append(about.shared_learner)
     if about.expired_share > SILENT_SHARE:
         wary.append(f"silence: {about.expired_share:.0%} of the tips were never answered")
     if about.declared_behavior is not None:

@@ -15,13 +15,15 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command(epilog="Example: python -m replay.studies --out results/study --only hour")
 def studies(
     out: Annotated[Path, typer.Option(help="Directory for the tables and their JSON.")],
-    only: Annotated[str | None, typer.Option(help="One of: coverage, hour.")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="One of: coverage, hour, looks, adaptive.")
+    ] = None,
     small: Annotated[bool, typer.Option("--small", help="A tenth of it, to see it run.")] = False,
 ) -> None:
-    """Seeded studies of this tool's claims: coverage of intervals, and whether hours matter."""
+    """Seeded studies of this tool's claims: coverage, hours, daily looks, learning loggers."""
     from policies.errors import BadInput
-    from replay.studies import coverage, hour
-    from replay.studies.tables import coverage_table, hour_table
+    from replay.studies import adaptive, coverage, hour, looks
+    from replay.studies.tables import adaptive_table, coverage_table, hour_table, looks_table
 
     kinds: dict[str, Any] = {
         "coverage": (
@@ -30,6 +32,16 @@ def studies(
             coverage_table,
         ),
         "hour": (hour.study, hour.Design(seeds=2) if small else hour.Design(), hour_table),
+        "looks": (
+            looks.study,
+            looks.Design(seeds=100) if small else looks.Design(),
+            looks_table,
+        ),
+        "adaptive": (
+            adaptive.study,
+            adaptive.Design(logs=40) if small else adaptive.Design(),
+            adaptive_table,
+        ),
     }
     if only is not None and only not in kinds:
         raise BadInput("--only", f"must be one of {', '.join(kinds)}", only)
