@@ -232,7 +232,7 @@ def show(found: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from replay.report import HEADER, OTHER_QUESTION, reasons, span, table_rows
+    from replay.report import HEADER, OTHER_QUESTION, reasons, silence_notes, span, table_rows
     from replay.result import QUESTION
 
     console = Console(
@@ -252,5 +252,7 @@ def show(found: Any) -> None:
     for d in found.differences:
         value = span(d.value, d.low, d.high, d.verdict)
         console.print(f"{d.policy} - {d.against}, {d.estimator}: {value} ({d.verdict})")
+    for sentence in silence_notes(found):
+        console.print(sentence)
     for who, reason in reasons(found):
         console.print(f"{who}: {reason}")
