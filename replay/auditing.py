@@ -14,7 +14,7 @@ from policies.rewards import REWARD_RANGE
 from policies.spec import is_ours
 from policies.state import UserState, to_json
 from replay.given import GivenLog, log_given
-from replay.rebuilding import rebuild
+from replay.rebuilding import history_gap, rebuild
 from replay.training import train
 
 
@@ -64,10 +64,14 @@ def audit(
     if found.failures:
         return found
     check_values(log)
-    if _can_rebuild(log, found) and _whole_history(log, found):
-        _check_policies(log, found, threads)
-        if states is not None:
-            _check_states(log, states, found)
+    if _can_rebuild(log, found):
+        gap = history_gap(log)
+        if gap is not None:
+            found.fail(f"{gap}, no state can be rebuilt")
+        else:
+            _check_policies(log, found, threads)
+            if states is not None:
+                _check_states(log, states, found)
     if found.ok and not found.digests and not found.rebuilt:
         found.skip(
             "nothing of this log was verified: it keeps the rules of its columns, and whether "
@@ -122,24 +126,6 @@ def _skip_policy(log: Log, found: Audit, code: int, spec: str) -> None:
     found.skip(f"{int((log.policy == code).sum())} decisions of {spec}: not a policy of ours")
 
 
-def _whole_history(log: Log, found: Audit) -> bool:
-    """Whether the log holds each user's feedbacks from the first; else it cannot be rebuilt."""
-    folded = log.feedback_seq != NONE
-    count = np.bincount(log.user[folded], minlength=len(log.user_names))
-    ends = np.zeros(len(log.user_names), np.int64)
-    np.maximum.at(ends, log.user[folded], log.feedback_seq[folded])
-    need = ends.copy()
-    np.maximum.at(need, log.user, log.state_seq)
-    pairs = np.stack([log.user[folded], log.feedback_seq[folded]], axis=1)
-    twice = len(np.unique(pairs, axis=0)) < len(pairs)
-    gap = np.flatnonzero(need != count)
-    if len(gap) or twice:
-        who = log.user_names[int(gap[0])] if len(gap) else "some user"
-        found.fail(f"user {who}: feedbacks are missing or doubled, no state can be rebuilt")
-        return False
-    return True
-
-
 def _check_policies(log: Log, found: Audit, threads: int) -> None:
     assert log.pmf is not None
     failures: dict[int, str] = {}
@@ -152,12 +138,12 @@ def _check_policies(log: Log, found: Audit, threads: int) -> None:
             continue
         rows = given & (log.policy == code)
         again = rebuild(log, make(spec), rows, threads)
-        for i in np.flatnonzero(rows):
+        for i in np.flatnonzero(rows).tolist():
             reason = again.reason(i)
             if reason is None:
                 found.rebuilt += 1
             else:
-                failures[int(i)] = reason
+                failures[i] = reason
     for i in sorted(failures):
         found.fail(f"decision {log.decision_id[i]}: {failures[i]}")
 

@@ -41,13 +41,22 @@ def _print(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-@app.command(epilog="Example: python -m replay validate results/mornings.parquet")
-def validate(log: LogArgument, as_json: Json = False) -> None:
+@app.command(epilog="Example: python -m replay validate results/mornings.parquet --policy linucb")
+def validate(
+    log: LogArgument,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(help="Spec of a policy to ask about; may be repeated."),
+    ] = None,
+    behavior: Annotated[
+        str | None, typer.Option(help="Spec of the logger where propensities were not logged.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """The log doctor: what this log can answer, and what it never can."""
-    from journal.files import read_log
     from replay.doctor import validate as look
 
-    found = look(read_log(log))
+    found = look(log, policy or (), behavior=behavior)
     if as_json:
         _print(found.to_dict())
         return

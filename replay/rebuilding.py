@@ -38,13 +38,32 @@ class Rebuilt:
         return OTHER_ACTION if self.other_action[i] else None
 
 
+def history_gap(log: Log) -> str | None:
+    """Whose feedbacks the log does not hold from the first; None: all of them are there."""
+    folded = log.feedback_seq != NONE
+    count = np.bincount(log.user[folded], minlength=len(log.user_names))
+    ends = np.zeros(len(log.user_names), np.int64)
+    np.maximum.at(ends, log.user[folded], log.feedback_seq[folded])
+    need = ends.copy()
+    np.maximum.at(need, log.user, log.state_seq)
+    pairs = np.stack([log.user[folded], log.feedback_seq[folded]], axis=1)
+    twice = len(np.unique(pairs, axis=0)) < len(pairs)
+    gap = np.flatnonzero(need != count)
+    if not len(gap) and not twice:
+        return None
+    who = log.user_names[int(gap[0])] if len(gap) else "some user"
+    return f"user {who}: feedbacks are missing or doubled"
+
+
 def rebuild(log: Log, policy: Policy, rows: Bools, threads: int = 1) -> Rebuilt:
     """Makes the decisions `rows (n,)` again; needs pmf and state_seq of each of them."""
     assert log.pmf is not None
     none = np.zeros(len(log), np.bool_)
     self_seen = rows & (log.feedback_seq != NONE) & (log.state_seq >= log.feedback_seq)
     other = rows & ~_equal(log, walk(log, policy, score=rows, threads=threads).pmf)
-    u = np.array([uniform("act", policy.seed, name) for name in log.decision_id])
+    u, ids = np.zeros(len(log)), log.decision_id
+    for i in np.flatnonzero(rows).tolist():
+        u[i] = uniform("act", policy.seed, ids[i])
     action = rows & (draws(log.pmf, log.offsets, u) != log.action)
     folded = other & (log.feedback_seq != NONE)
     late = none
