@@ -94,12 +94,12 @@ def _situations(case: Case) -> Iterator[Groups]:
     )
 
 
-def situation(case: Case, *, contexts: bool = True) -> Ints:
-    """(n,) a 64-bit hash of each decision's candidate ids and `contexts`, in their order."""
+def situation(case: Case) -> Ints:
+    """(n,) a 64-bit hash of each decision's candidate ids and contexts, in their order."""
     log = case.log
     ids = schema.one_array(log.table["candidate_ids"]).flatten().dictionary_encode().indices
     hashed = mixed(ids.to_numpy().astype(np.uint64))
-    for j in range(log.context.shape[1] if contexts else 0):
+    for j in range(log.context.shape[1]):
         hashed = mixed(hashed ^ (log.context[:, j] + 0.0).view(np.uint64))  # -0.0 is 0.0
     hashed = mixed(hashed + case.position.astype(np.uint64))
     return np.add.reduceat(hashed, log.offsets[:-1]).view(np.int64)

@@ -42,7 +42,6 @@ def lateness(case: Case, fits: bool) -> Iterator[Finding]:
             "fact",
             f"{at_once.sum() / timed.sum():.0%} of the answers have the time of their decision: "
             "times cannot tell whether a propensity was computed before its feedback",
-            "draw" if case.logger.declared is None else None,
             share=float(at_once.sum() / timed.sum()),
         )
     if case.logger.declared is None:
