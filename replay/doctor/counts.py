@@ -43,12 +43,14 @@ class Counted:
 
 def counted(case: Case, split: Groups, pmf: Floats | None) -> Iterator[Counted]:
     """Each group of a partition that holds enough to say something; `pmf (N,)` if known."""
-    drawn, expected, variance, bound, decision, group = _martingale(case, split, pmf)
+    drawn, expected, variance, largest, decision, group = _martingale(case, split, pmf)
     what = WEIGHTED if pmf is None else "drawn"
     m = split.count
     total = np.bincount(group, drawn - expected, m)
     spread = np.bincount(group, variance, m)
     hoped = np.bincount(group, expected, m)
+    bound = np.ones(m)
+    np.maximum.at(bound, group, largest)
     spread = np.maximum(spread, _clustered(case, decision, group, drawn - expected, variance, m))
     for g in np.flatnonzero((spread >= LEAST_VARIANCE * bound**2) & (hoped > 0)):
         yield Counted(
@@ -57,14 +59,14 @@ def counted(case: Case, split: Groups, pmf: Floats | None) -> Iterator[Counted]:
             float(hoped[g] + total[g]),
             float(hoped[g]),
             math.sqrt(spread[g]),
-            log_tail(abs(float(total[g])), float(spread[g]), bound),
+            log_tail(abs(float(total[g])), float(spread[g]), float(bound[g])),
         )
 
 
 def _martingale(
     case: Case, split: Groups, pmf: Floats | None
-) -> tuple[Floats, Floats, Floats, float, Ints, Ints]:
-    """(drawn, expected, variance, bound, decision, group), one entry a decision and group."""
+) -> tuple[Floats, Floats, Floats, Floats, Ints, Ints]:
+    """(drawn, expected, variance, most drawn, decision, group), an entry a decision and group."""
     log, pscore = case.log, case.logger.pscore
     taken = np.zeros(len(case.decision))
     taken[log.chosen] = 1.0
@@ -73,7 +75,7 @@ def _martingale(
         values = np.column_stack([taken * there, np.where(there > 0, pmf, 0.0)])
         decision, group, sums = by_decision(case, split, values)
         p = np.clip(sums[:, 1], 0.0, 1.0)
-        return sums[:, 0], p, p * (1 - p), 1.0, decision, group
+        return sums[:, 0], p, p * (1 - p), np.ones(len(p)), decision, group
     # Without pmfs: the sum over a group of 1{a}/pscore is its number of candidates, in
     # expectation; its variance is at most that number times the largest weight. The logger's
     # least share of 1/K stands for what it would have given to any other candidate.
@@ -84,7 +86,7 @@ def _martingale(
     values = np.column_stack([taken * np.repeat(weight, case.lengths), there])
     decision, group, sums = by_decision(case, split, values)
     variance = sums[:, 1] * largest[decision]
-    return sums[:, 0], sums[:, 1], variance, float(largest.max()), decision, group
+    return sums[:, 0], sums[:, 1], variance, largest[decision], decision, group
 
 
 def _clustered(

@@ -7,13 +7,14 @@ import numpy as np
 
 from journal.log import NO_TIME, NONE
 from policies import make
-from policies.arrays import Bools, Floats
+from policies.arrays import Floats
 from policies.spec import is_ours
 from replay.doctor.case import Case
 from replay.doctor.diagnosis import Finding, said
 from replay.rebuilding import LATE, SEES_ITSELF, history_gap, rebuild
 
-SURE, UNSURE = 4.0, 2.5  # standard errors
+SURE = 3.0  # standard errors
+TINY = 1e-300  # a variance of 0 must not divide
 MOST = 0.5  # of the answers; more that arrive at the decision's own moment say something
 
 
@@ -83,15 +84,18 @@ def _suspected(case: Case, pmf: Floats) -> Iterator[Finding]:
     off = case.logger.pscore - square
     variance = np.add.reduceat(pmf**3, log.offsets[:-1]) - square**2
 
-    def errors(rows: Bools, mean: float | None = None) -> float:
-        size = math.sqrt(max(float(variance[rows].sum()), 1e-300))
-        return (float(off[rows].sum()) if mean is None else mean * int(rows.sum())) / size
-
     with_, without = case.known & told, case.known & ~told
     if not with_.any() or not without.any():
         return
-    here, there = errors(with_), errors(without)
-    if abs(here) > SURE and abs(there) < UNSURE and abs(errors(without, off[with_].mean())) > SURE:
+    here, there = (
+        float(off[rows].sum()) / math.sqrt(max(float(variance[rows].sum()), TINY))
+        for rows in (with_, without)
+    )
+    gap = float(off[with_].mean() - off[without].mean())
+    error = math.sqrt(
+        variance[with_].mean() / with_.sum() + variance[without].mean() / without.sum()
+    )
+    if abs(here) > SURE > abs(there) and abs(gap) > SURE * error:
         yield said(
             "late-suspected",
             "cannot",
