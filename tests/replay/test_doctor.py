@@ -94,7 +94,7 @@ def test_a_propensity_that_is_too_high_for_one_arm(lives: Callable) -> None:
 
 def test_pscores_that_fit_each_other_but_not_the_draws() -> None:
     """They add up to 1 and never change: what was not drawn has a known probability as well."""
-    found = validate(shop([0.4, 0.4, 0.2], rows=600), reward_range=(0, 1))
+    found = validate(shop([0.4, 0.4, 0.2], rows=1500), reward_range=(0, 1))
     assert "arm sale, its own pscore: drawn" in refuses(found, "calibration")[0]
 
 
