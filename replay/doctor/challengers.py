@@ -2,22 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from policies import BadInput
 from policies.policy import greedy_pmf
-from replay.candidates import Evaluated
+from replay.candidates import Evaluated, PolicyFunction
 from replay.doctor.case import Case
 from replay.doctor.diagnosis import Finding, said
 from replay.job import Job, model_of
 from replay.judged import Judged, Setting
 
+Asked = str | PolicyFunction
 GREEDY = "greedy on q_hat"
 SETTING = Setting(("snips",), "cluster-t", 0.95, 0)
 TOLD_APART = 0.25  # of the reward range; wider and only gross differences show
 
 
-def challengers(case: Case, policies: Sequence[str], calibrated: bool) -> Iterator[Finding]:
+def challengers(case: Case, policies: Sequence[Asked], calibrated: bool) -> Iterator[Finding]:
     """One finding a policy: uniform, greedy on what was logged, and those that were named.
 
     The reward range, the people and the logger's propensities decide how near a value can
@@ -37,9 +37,8 @@ def challengers(case: Case, policies: Sequence[str], calibrated: bool) -> Iterat
         "decisions",
         ess=float(n),
     )
-    asked: dict[str, Any] = {"random": "random", **{p: p for p in policies}}
-    for spec in asked:
-        yield _told(job.judged(job.walked(spec), SETTING), case, calibrated)
+    for policy in dict.fromkeys(["random", *policies]):
+        yield _told(job.judged(job.walked(policy), SETTING), case, calibrated)
     if isinstance(job.model, str):
         yield said("greedy", "fact", f"no greedy policy to ask about: {job.model}")
         return

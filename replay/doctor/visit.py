@@ -7,7 +7,7 @@ from policies import make
 from policies.rewards import REWARD_RANGE
 from replay.doctor.calibration import calibration
 from replay.doctor.case import Case
-from replay.doctor.challengers import challengers
+from replay.doctor.challengers import Asked, challengers
 from replay.doctor.choice import choice
 from replay.doctor.contexts import contexts
 from replay.doctor.diagnosis import Diagnosis, Finding, said
@@ -22,7 +22,7 @@ from replay.sample import sample_of
 
 def validate(
     log: GivenLog,
-    policies: Sequence[str] = (),
+    policies: Asked | Sequence[Asked] = (),
     *,
     behavior: str | None = None,
     columns: Mapping[str, str] | None = None,
@@ -32,18 +32,20 @@ def validate(
     """Which questions a log can answer, which never, and why; docs/doctor.md lists the findings.
 
     `log`: a path, a `Log`, or a DataFrame (with `columns`, `reward_range`, `action_by` as in
-    `evaluate`). `policies`: specs to ask about beside the uniform and the greedy one, each
-    learning from earlier feedback; `behavior`: the spec of a logger whose propensities were
-    not logged. Raises `BadInput`: a log that breaks a rule is refused when it is read.
+    `evaluate`). `policies`: specs or functions to ask about beside the uniform and the greedy
+    one; a spec learns from earlier feedback. `behavior`: the spec of a logger whose
+    propensities were not logged. Raises `BadInput`: a log that breaks a rule is refused when it is read.
     """
-    for spec in policies:
-        make(spec)
+    asked = [policies] if isinstance(policies, str) or callable(policies) else list(policies)
+    for policy in asked:
+        if isinstance(policy, str):
+            make(policy)
     read = log_given(log, columns, reward_range, action_by)
     case = Case(read, sample_of(read), behavior_of(read, behavior))
-    return Diagnosis(list(_findings(case, policies)))
+    return Diagnosis(list(_findings(case, asked)))
 
 
-def _findings(case: Case, policies: Sequence[str]) -> Iterator[Finding]:
+def _findings(case: Case, policies: Sequence[Asked]) -> Iterator[Finding]:
     yield from _log(case)
     yield from loggers(case)
     yield from choice(case)

@@ -15,6 +15,7 @@ from journal.frame import frame_of_log
 from replay import validate
 from replay.doctor.counts import log_tail
 from replay.doctor.diagnosis import CHANGES, Diagnosis
+from replay.sample import sample_of
 
 ROOT = Path(__file__).parents[2]
 DRAWS = ("calibration", "accounted", "late", "late-suspected", "rebuilt")
@@ -265,6 +266,14 @@ def test_policies_one_asks_about(log: Log) -> None:
     greedy = asked["greedy on q_hat"]
     assert greedy["ess"] < asked["random"]["ess"]
     assert greedy["support"] == pytest.approx(1)
+
+    def first(candidate_ids: list[str], _: np.ndarray) -> list[float]:
+        return [float(i == 0) for i in range(len(candidate_ids))]
+
+    (named,) = (f for f in validate(log, first).findings if f.figures.get("policy") == "first")
+    rows = sample_of(log).rows
+    weight = np.diff(log.offsets)[rows] * (log.action[rows] == 0)  # of a uniform logger: K or 0
+    assert named.figures["ess"] == pytest.approx(weight.sum() ** 2 / (weight @ weight))
 
 
 def test_advice_is_the_change_that_opens_most(log: Log) -> None:
