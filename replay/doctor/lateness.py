@@ -14,6 +14,7 @@ from replay.doctor.diagnosis import Finding, said
 from replay.rebuilding import LATE, SEES_ITSELF, history_gap, rebuild
 
 SURE = 3.0  # standard errors
+SAME = 1e-9  # as near as a uniform propensity is to 1/K
 TINY = 1e-300  # a variance of 0 must not divide
 MOST = 0.5  # of the answers; more that arrive at the decision's own moment say something
 
@@ -33,6 +34,9 @@ def lateness(case: Case, fits: bool) -> Iterator[Finding]:
     if blocked is None:
         yield from _made_again(case)
         return
+    uniform = np.abs(case.logger.pscore * case.lengths - 1)[case.known] < SAME
+    if uniform.all():
+        return  # such propensities know nothing, before feedback or after
     if not fits and case.pmf is not None:
         yield from _suspected(case, case.pmf)
     at_once = log.answered & (log.feedback_at == log.decided_at)
@@ -48,9 +52,9 @@ def lateness(case: Case, fits: bool) -> Iterator[Finding]:
     if case.logger.declared is None:
         yield said(
             "late-unknown",
-            "cannot",
-            f"whether propensities were logged before their feedback: {blocked}; that draws "
-            "follow them is all that statistics can show",
+            "fact",
+            f"that propensities were logged before their feedback is the logger's word: {blocked}, "
+            "so that draws follow them is all that can be shown",
             "journal",
         )
 

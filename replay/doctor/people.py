@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from replay.doctor.case import Case
 from replay.doctor.diagnosis import Finding, said
@@ -10,6 +11,7 @@ from replay.doctor.groups import mixed, situation
 from replay.verdict import FEW_USERS
 
 DOMINANT = 0.2  # of the decisions by one user
+COINCIDENCE = 1e-6  # the chance of so many agreements that it is none
 TWICE = 0.01  # of the decisions that are there again
 
 
@@ -79,22 +81,33 @@ def people(case: Case) -> Iterator[Finding]:
 
 
 def _copies(case: Case) -> Iterator[Finding]:
-    """The same moment, candidates, contexts and action under another id."""
+    """The same moment, candidates, contexts, action and reward under another id.
+
+    Coarse times bring the same moment by chance, but not always the same action and reward.
+    """
     log, n = case.log, len(case.log)
-    mark = situation(case).view(np.uint64)
-    for what in (log.decided_at, log.action, np.nan_to_num(log.reward).view(np.int64)):
-        mark = mixed(mark ^ what.view(np.uint64))
+    moment = mixed(situation(case).view(np.uint64) ^ log.decided_at.view(np.uint64))
+    reward = np.nan_to_num(log.reward).view(np.uint64)
+    mark = mixed(mixed(moment ^ log.action.view(np.uint64)) ^ reward)
     _, at, count = np.unique(mark, return_inverse=True, return_counts=True)
-    again = n - len(count)
-    if again > TWICE * n:
-        members = np.flatnonzero(at == int(count.argmax()))[:2]
-        a, b = (log.decision_id[i] for i in members)
-        whose = " and ".join(sorted({log.user_names[log.user[i]] for i in members}))
-        yield said(
-            "copies",
-            "cannot",
-            f"how sure a number is: {again} of {n} decisions are there again under another id, "
-            f"such as {a} and {b} (user {whose}); copies make intervals too narrow",
-            "once",
-            copies=again,
-        )
+    again, alike = n - len(count), n - len(np.unique(moment))
+    chance = _agreement(log.action) * _agreement(reward)
+    if again <= TWICE * n or again < alike or alike * np.log(chance) > np.log(COINCIDENCE):
+        return
+    members = np.flatnonzero(at == int(count.argmax()))[:2]
+    a, b = (log.decision_id[i] for i in members)
+    whose = " and ".join(sorted({log.user_names[log.user[i]] for i in members}))
+    yield said(
+        "copies",
+        "cannot",
+        f"how sure a number is: {again} of {n} decisions are there again under another id, such as "
+        f"{a} and {b} (user {whose}); copies make intervals too narrow",
+        "once",
+        copies=again,
+    )
+
+
+def _agreement(values: NDArray[np.int64] | NDArray[np.uint64]) -> float:
+    """The chance that two decisions have the same value."""
+    share = np.unique(values, return_counts=True)[1] / len(values)
+    return float(share @ share)

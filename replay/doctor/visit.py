@@ -34,7 +34,8 @@ def validate(
     `log`: a path, a `Log`, or a DataFrame (with `columns`, `reward_range`, `action_by` as in
     `evaluate`). `policies`: specs or functions to ask about beside the uniform and the greedy
     one; a spec learns from earlier feedback. `behavior`: the spec of a logger whose
-    propensities were not logged. Raises `BadInput`: a log that breaks a rule is refused when it is read.
+    propensities were not logged. Raises `BadInput`: a log that breaks a rule is refused
+    when it is read.
     """
     asked = [policies] if isinstance(policies, str) or callable(policies) else list(policies)
     for policy in asked:

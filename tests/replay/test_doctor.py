@@ -190,6 +190,8 @@ def test_decisions_that_are_there_twice_under_other_users(log: Log) -> None:
     assert f"{len(log)} of {2 * len(log)} decisions are there again" in refuses(found, "copies")[0]
     assert found.advice == CHANGES["once"]
     assert not refuses(validate(frame), "copies")
+    same_day = shop().assign(decided_at="2024-01-01")  # one moment for all, and no contexts
+    assert not refuses(validate(same_day, reward_range=(0, 1)), "copies")
 
 
 def test_silence_is_bounded(lives: Callable) -> None:
