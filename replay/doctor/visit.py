@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from journal.log import NONE, Log
 from policies import make
 from policies.rewards import REWARD_RANGE
+from policies.spec import is_ours
 from replay.doctor.calibration import calibration
 from replay.doctor.case import Case
 from replay.doctor.challengers import Asked, challengers
@@ -17,6 +18,7 @@ from replay.doctor.people import people
 from replay.doctor.unanswered import unanswered
 from replay.given import GivenLog, log_given
 from replay.propensities import behavior_of
+from replay.rebuilding import history_gap
 from replay.sample import sample_of
 
 
@@ -54,16 +56,13 @@ def _findings(case: Case, policies: Sequence[Asked]) -> Iterator[Finding]:
     fits = all(f.severity == "fact" for f in counted)
     made_again = list(lateness(case, fits))
     yield from [*counted, *made_again]
-    honest = (
-        fits
-        and case.pmf is not None
-        and not any(f.id in WRONG and f.severity == "cannot" for f in made_again)
-    )
+    wrong = any(f.id in WRONG and f.severity == "cannot" for f in made_again)
+    honest = fits and case.pmf is not None and not wrong
     yield from challengers(case, policies, honest)
     yield from people(case)
     yield from unanswered(case)
     yield from contexts(case)
-    yield _audit(case.log)
+    yield _audit(case.log, wrong)
 
 
 WRONG = ("late", "rebuilt")  # what is found by making decisions again
@@ -91,7 +90,8 @@ def _log(case: Case) -> Iterator[Finding]:
     )
 
 
-def _audit(log: Log) -> Finding:
+def _audit(log: Log, wrong: bool) -> Finding:
+    """Whether `replay audit` can say yes: what it needs, and whether it would."""
     lacks = [
         name
         for name, gone in (
@@ -110,4 +110,13 @@ def _audit(log: Log) -> Finding:
             "journal",
             lacks=lacks,
         )
+    foreign = [spec for spec in log.policy_names if not is_ours(spec)]
+    gap = history_gap(log)
+    if wrong:
+        return said("audit", "cannot", "an audit that holds: it names every decision that does not")
+    if gap is not None:
+        return said("audit", "cannot", f"an audit: it needs the journal from its start; {gap}")
+    if foreign:
+        rule = f"an audit of more than digests: {foreign[0]} is not a policy of ours"
+        return said("audit", "cannot", rule)
     return said("audit", "can", "audit: every decision can be rebuilt from its journal")

@@ -74,6 +74,7 @@ def test_propensities_of_after_the_update_are_named(lives: Callable, spec: str) 
     ours = validate(log)
     assert "were computed after their own feedback" in refuses(ours, "late")[0]
     assert ours.advice == CHANGES["draw"]
+    assert "an audit that holds" in refuses(ours, "audit")[0]
     theirs = validate(foreign(log))
     assert "most likely computed after their feedback" in refuses(theirs, "late-suspected")[0]
     assert refuses(theirs, "calibration")
@@ -126,6 +127,15 @@ def test_a_decision_that_is_not_what_its_policy_gives(log: Log, replaced: Callab
         f"1 decisions are not what their policy makes of the journal; {first}"
         in (refuses(found, "rebuilt")[0])
     )
+
+
+def test_a_part_of_a_journal_is_not_accused(lives: Callable) -> None:
+    """Its later half cannot be rebuilt, and that is no fault of its propensities."""
+    log = lives("linucb:epsilon=0.2", users=30).log()
+    found = validate(log.take(np.arange(len(log) // 2, len(log))))
+    assert not refuses(found, *DRAWS)
+    assert "it needs the journal from its start" in refuses(found, "audit")[0]
+    assert "the log is a part of its journal" in found.named("late-unknown")[0].says
 
 
 def test_a_declared_logger_is_tested_as_well(log: Log) -> None:
