@@ -60,15 +60,14 @@ def test_the_command_names_the_first_in_the_logs_order(
 def test_two_policies_are_reported_in_the_logs_order(lives: Callable) -> None:
     """One log of two loggers, both late: the first failure is the first row, whoever decided."""
     a, b = lives(SPECS[0], users=8, late=True), lives(SPECS[1], users=8, seed=5, late=True)
-    for life in (b,):
-        life.records = [
-            (
-                replace(d, user_id=f"b{d.user_id}", decision_id=f"b{d.decision_id}"),
-                f and replace(f, decision_id=f"b{f.decision_id}"),
-            )
-            for d, f in life.records
-        ]
-    records = sorted([*a.records, *b.records], key=lambda r: (r[0].decided_at, r[0].decision_id))
+    others = [
+        (
+            replace(d, user_id=f"b{d.user_id}", decision_id=f"b{d.decision_id}"),
+            f and replace(f, decision_id=f"b{f.decision_id}"),
+        )
+        for d, f in b.records
+    ]
+    records = sorted([*a.records, *others], key=lambda r: (r[0].decided_at, r[0].decision_id))
     log = log_of(records)
     found = audit(log)
     named = [failure.split()[1].rstrip(":") for failure in found.failures]

@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 
 from journal import Log, log_of, write_log
+from policies import make
+from policies.loop import UserLoop
+from policies.records import Feedback
+from policies.state import UserState
 from replay import evaluate
 from replay.report import silence_notes, summary
 from replay.sample import sample_of
@@ -97,11 +101,6 @@ def test_people_read_the_bounds_where_they_read_the_number(
 
 def fast_and_slow(seed: int, users: int = 60, decisions: int = 30) -> Log:
     """Who likes a tip answers within the hour, who does not after 20: half and half, mean 0."""
-    from policies import make
-    from policies.loop import UserLoop
-    from policies.records import Feedback
-    from policies.state import UserState
-
     rng = np.random.default_rng(seed)
     policy, records = make("random"), []
     for u in range(users):
