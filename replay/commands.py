@@ -41,13 +41,22 @@ def _print(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-@app.command(epilog="Example: python -m replay validate results/mornings.parquet")
-def validate(log: LogArgument, as_json: Json = False) -> None:
+@app.command(epilog="Example: python -m replay validate results/mornings.parquet --policy linucb")
+def validate(
+    log: LogArgument,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(help="Spec of a policy to ask about; may be repeated."),
+    ] = None,
+    behavior: Annotated[
+        str | None, typer.Option(help="Spec of the logger where propensities were not logged.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """The log doctor: what this log can answer, and what it never can."""
-    from journal.files import read_log
     from replay.doctor import validate as look
 
-    found = look(read_log(log))
+    found = look(log, policy or (), behavior=behavior)
     if as_json:
         _print(found.to_dict())
         return
@@ -255,7 +264,7 @@ def show(found: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from replay.report import HEADER, OTHER_QUESTION, reasons, span, table_rows
+    from replay.report import HEADER, OTHER_QUESTION, reasons, silence_notes, span, table_rows
     from replay.result import QUESTION
 
     console = Console(
@@ -275,5 +284,7 @@ def show(found: Any) -> None:
     for d in found.differences:
         value = span(d.value, d.low, d.high, d.verdict)
         console.print(f"{d.policy} - {d.against}, {d.estimator}: {value} ({d.verdict})")
+    for sentence in silence_notes(found):
+        console.print(sentence)
     for who, reason in reasons(found):
         console.print(f"{who}: {reason}")

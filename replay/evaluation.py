@@ -5,8 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from journal.files import read_log
-from journal.frame import log_of_frame
 from journal.log import Log
 from journal.states import read_states
 from policies import BadInput
@@ -16,6 +14,7 @@ from policies.state import UserState
 from replay.auditing import audit as audit_of
 from replay.candidates import Evaluated, of_file, of_lists
 from replay.estimators import estimator_of
+from replay.given import log_given
 from replay.intervals import INTERVALS
 from replay.job import LOGGED, Job, model_of
 from replay.judged import Setting, compare
@@ -61,7 +60,7 @@ def evaluate(
     verdict. Raises `BadInput`; what cannot be computed is null with its reason.
     """
     _check_options(learn, estimators, interval, level, policy, pmf)
-    read = _read(log, columns, reward_range, action_by)
+    read = log_given(log, columns, reward_range, action_by)
     sample = sample_of(read, _micros(since, "since"), _micros(as_of, "as_of"))
     states = state if isinstance(state, Mapping) else read_states(state) if state else {}
     logger = behavior_of(read, behavior)
@@ -107,19 +106,6 @@ def _audited(log: Log, threads: int) -> tuple[str | None, bool]:
     if found.unchecked:
         return f"audit impossible: {found.unchecked[0]}", False
     return None, False
-
-
-def _read(
-    log: Any,
-    columns: Mapping[str, str] | None,
-    reward_range: tuple[float, float] | None,
-    action_by: str | None,
-) -> Log:
-    if isinstance(log, Log):
-        return log
-    if isinstance(log, pd.DataFrame):
-        return log_of_frame(log, columns=columns, reward_range=reward_range, action_by=action_by)
-    return read_log(log)
 
 
 def _micros(moment: str | int | None, name: str) -> int | None:

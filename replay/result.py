@@ -12,6 +12,7 @@ from journal.log import Log
 from policies.arrays import Bools
 from replay.judged import Difference, Judged, Setting
 from replay.sample import Sample
+from replay.silence import silence_bounds
 from replay.walk import Learn
 
 QUESTION = "value on logged contexts"
@@ -84,6 +85,7 @@ class Evaluation:
                     "question": QUESTION,
                     "truth_log": p.truth_log,
                     "truth_deployed": p.truth_deployed,
+                    "silence_bounds": _list(silence_bounds(p.judged, self.sample.silent)),
                     "estimates": [asdict(row) for row in p.judged.rows],
                 }
                 for p in self.results
@@ -114,3 +116,7 @@ class Evaluation:
         from replay.report import write_report
 
         return write_report(self, Path(directory))
+
+
+def _list(bounds: tuple[float, float] | None) -> list[float] | None:
+    return None if bounds is None else list(bounds)

@@ -68,7 +68,7 @@ class Drawn:
             self.span,
             float((self.pi_e / self.pi_b).max()),
             Candidates(self.pi_e, self.pi_b),
-            np.arange(len(self.reward)) * (DAYS / len(self.reward)),
+            np.linspace(0.0, DAYS, len(self.reward), endpoint=False),
             np.add.reduceat(self.pi_e * (self.pi_e / self.pi_b), self.offsets[:-1]),
         )
 
