@@ -74,7 +74,7 @@ class Difference:
 
 def estimate(name: str, rounds: Rounds, about: Circumstances, setting: Setting) -> Row:
     """One row; a null with its reason where the rounds cannot give it."""
-    weighs = name != "dm"
+    weighs, interval = name != "dm", _interval(name, setting)
     known = rounds.pscore is not None
     ess = rounds.ess if known else None
     mean = float(rounds.weight.mean()) if known else None
@@ -89,7 +89,7 @@ def estimate(name: str, rounds: Rounds, about: Circumstances, setting: Setting) 
         found = estimator_of(name)(rounds)
         value = found.value
         chosen = _chosen(name, rounds, found)
-        verdict, reasons = judge(name, rounds, settled(about, name, _interval(name, setting)))
+        verdict, reasons = judge(name, rounds, settled(about, name, interval), interval)
         low, high = _bounds(name, rounds, found, setting)
         if low is not None and high is not None:
             empty = says_nothing(low, high, rounds)
@@ -103,7 +103,7 @@ def estimate(name: str, rounds: Rounds, about: Circumstances, setting: Setting) 
     return Row(
         name,
         value,
-        _interval(name, setting),
+        interval,
         low,
         high,
         setting.level,
@@ -137,8 +137,8 @@ def compare(policy: Judged, base: Judged, setting: Setting) -> list[Difference]:
             value = paired.value
             interval = _interval(name, setting)
             verdict, reasons = _worse(
-                judge(name, policy.rounds, settled(policy.about, name, interval)),
-                judge(name, base.rounds, settled(base.about, name, interval)),
+                judge(name, policy.rounds, settled(policy.about, name, interval), interval),
+                judge(name, base.rounds, settled(base.about, name, interval), interval),
             )
             if name not in NO_INTERVAL:
                 low, high = (
