@@ -29,6 +29,14 @@ LogArgument = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 
 
+class PoolChoice(StrEnum):
+    """How decisions of several behavior policies are weighed."""
+
+    auto = "auto"
+    balanced = "balanced"
+    own = "own"
+
+
 class LearnChoice(StrEnum):
     """How an evaluated policy learns along the log."""
 
@@ -154,6 +162,12 @@ def evaluate(
     behavior: Annotated[
         str | None, typer.Option(help="Spec of the logger where propensities were not logged.")
     ] = None,
+    pool: Annotated[
+        PoolChoice,
+        typer.Option(
+            help="Several behavior policies: balanced (mixture) weights or own."
+        ),
+    ] = PoolChoice.auto,
     estimators: Annotated[
         str,
         typer.Option(
@@ -200,6 +214,7 @@ def evaluate(
         as_of=as_of,
         pmf=None if pmf is None else str(pmf),
         behavior=behavior,
+        pool=pool.value,
         estimators=[name.strip() for name in estimators.split(",")],
         interval=interval,
         level=level,

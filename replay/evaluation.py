@@ -20,6 +20,7 @@ from replay.estimators import estimator_of
 from replay.intervals import INTERVALS
 from replay.job import LOGGED, Job, model_of
 from replay.judged import Setting, compare
+from replay.pooling import POOLS, Pool
 from replay.propensities import behavior_of
 from replay.result import Evaluation
 from replay.sample import sample_of
@@ -40,6 +41,7 @@ def evaluate(
     as_of: str | int | None = None,
     pmf: Any = None,
     behavior: str | None = None,
+    pool: Pool = "auto",
     estimators: Sequence[str] = DEFAULT_ESTIMATORS,
     interval: str = "cluster-t",
     level: float = 0.95,
@@ -59,9 +61,12 @@ def evaluate(
     "logged" learns from all earlier feedback, "replay" from what the policy would have seen.
     `since`, `as_of`: RFC 3339 or microseconds. `against`: a spec or "logged", for paired
     differences. `audit`: rebuild the log first; what does not hold is a
-    verdict. Raises `BadInput`; what cannot be computed is null with its reason.
+    verdict. `pool`: how several behavior policies are weighed (docs/estimators.md).
+    Raises `BadInput`; what cannot be computed is null with its reason.
     """
     _check_options(learn, estimators, interval, level, policy, pmf)
+    if pool not in POOLS:
+        raise BadInput("--pool", f"must be one of {', '.join(POOLS)}", pool)
     read = _read(log, columns, reward_range, action_by)
     sample = sample_of(read, _micros(since, "since"), _micros(as_of, "as_of"))
     states = state if isinstance(state, Mapping) else read_states(state) if state else {}
@@ -71,6 +76,7 @@ def evaluate(
     candidates = [job.walked(p) for p in _listed(policy)]
     if pmf is not None:
         candidates.append(_given_pmf(read, log, pmf))
+    job = job.pooled(pool, learn != "none" or pmf is not None)
     setting = Setting(tuple(estimators), interval, level, seed)
     results = [job.result(c, setting) for c in candidates]
     differences = []
@@ -82,7 +88,9 @@ def evaluate(
             if r.policy != base.name
             for row in compare(r.judged, base, setting)
         ]
-    return Evaluation(read, sample, results, differences, learn, job.notices(), setting)
+    return Evaluation(
+        read, sample, results, differences, learn, job.notices(), setting, job.pooling
+    )
 
 
 def _check_options(

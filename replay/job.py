@@ -1,7 +1,7 @@
 """One log, ready to judge one policy after another: its sample, logger and reward model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from policies.state import UserState, decision_hash
 from replay.candidates import Evaluated, of_function, of_spec
 from replay.judged import Judged, Setting, estimate
 from replay.model import cross_fitted, folds
+from replay.pooling import Pool, Pooling, pooled
 from replay.propensities import Behavior, is_deterministic
 from replay.result import PolicyResult
 from replay.rounds import NotComputable, Rounds
@@ -55,6 +56,7 @@ class Job:
     learn: Learn
     threads: int
     audited: tuple[str | None, bool] = (None, False)  # why an audit failed or was impossible
+    pooling: Pooling | None = None  # where several behavior policies decided
 
     @property
     def inside(self) -> Bools:
@@ -62,6 +64,11 @@ class Job:
         mask = np.zeros(len(self.log), np.bool_)
         mask[self.sample.rows] = True
         return mask
+
+    def pooled(self, pool: Pool, memory: bool) -> "Job":
+        """The job with the weights that `pool` says; `memory`: what is evaluated may learn."""
+        logger, found = pooled(self.log, self.sample, self.logger, pool, memory)
+        return replace(self, logger=logger, pooling=found)
 
     def walked(self, policy: Any) -> Evaluated:
         """What a policy, spec or function, would have done at each decision."""
@@ -124,6 +131,8 @@ class Job:
             out.append("no user has two decisions: rows are treated as independent")
         if self.logger.declared:
             out.append(f"propensities that were not logged are those of {self.logger.declared}")
+        if self.pooling is not None:
+            out.append(self.pooling.notice)
         if self.sample.censored:
             out.append(
                 f"{self.sample.censored} decisions are left out: their reward window is still open"
@@ -170,6 +179,7 @@ class Job:
             self._unseen(evaluated.pmf),
             self._shared_learner(),
             *self.audited,
+            pooling=None if self.pooling is None else self.pooling.doubt,
         )
 
     def _unseen(self, pmf: Floats) -> float:

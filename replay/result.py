@@ -11,6 +11,7 @@ import pandas as pd
 from journal.log import Log
 from policies.arrays import Bools
 from replay.judged import Difference, Judged, Setting
+from replay.pooling import Pooling
 from replay.sample import Sample
 from replay.walk import Learn
 
@@ -51,6 +52,7 @@ class Evaluation:
     learn: Learn
     notices: Sequence[str]
     setting: Setting
+    pooling: Pooling | None = None  # where several behavior policies decided
 
     @property
     def computable(self) -> bool:
@@ -70,6 +72,7 @@ class Evaluation:
                 "expired": int(sample.silent.sum()),
                 "censored": sample.censored,
                 "behavior_policies": log.policy_names,
+                "pool": None if self.pooling is None else self.pooling.to_dict(),
                 "mean_reward": float(sample.reward.mean()),
                 "reward_range": list(log.reward_range),
                 "silence_bounds": list(self.silence_bounds()),

@@ -37,6 +37,7 @@ class Circumstances:
     shared_learner: bool = False  # no users, and propensities that drift: rows may depend
     audit: str | None = None  # why an audit failed or was impossible
     audit_failed: bool = False
+    pooling: str | None = None  # what speaks against balanced weights that were asked for
 
 
 def judge(estimator: str, rounds: Rounds, about: Circumstances) -> tuple[Verdict, list[str]]:
@@ -72,6 +73,8 @@ def judge(estimator: str, rounds: Rounds, about: Circumstances) -> tuple[Verdict
             "adaptive logger without users: its propensities drift, so rounds may depend on each "
             "other; `anytime` is valid there"
         )
+    if about.pooling is not None:
+        wary.append(about.pooling)
     if about.expired_share > SILENT_SHARE:
         wary.append(f"silence: {about.expired_share:.0%} of the tips were never answered")
     if about.declared_behavior is not None:

@@ -50,15 +50,18 @@ def _tastes(arms: Sequence[str], context: np.ndarray) -> np.ndarray:
 
 
 def live(
-    spec: str = "random",
+    spec: str | Callable[[int, int], str] = "random",
     users: int = 40,
     decisions: int = 9,
     seed: int = 11,
     window_s: int | None = WINDOW_S,
 ) -> Life:
-    """Lives through `UserLoop`: answers come late or never, and windows close on silence."""
+    """Lives through `UserLoop`: answers come late or never, and windows close on silence.
+
+    `spec` may be a function of user and decision: several policies in one log.
+    """
     rng = np.random.default_rng(seed)
-    policy, life = make(spec), Life()
+    life = Life()
     for u in range(users):
         loop = UserLoop(UserState.empty(f"u{u}", "tip-v1", 5))
         made: list[tuple[Decision, np.ndarray]] = []
@@ -76,6 +79,7 @@ def live(
             context = rng.uniform(-1, 1, (k, 5))
             name = f"{u}-{i}"
             ids = [f"t{c}" for c in range(k)]
+            policy = make(spec if isinstance(spec, str) else spec(u, i))
             made.append(
                 (
                     loop.decide(policy, name, now, ids, arms, context, window_s)[0],
