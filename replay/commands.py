@@ -164,9 +164,7 @@ def evaluate(
     ] = None,
     pool: Annotated[
         PoolChoice,
-        typer.Option(
-            help="Several behavior policies: balanced (mixture) weights or own."
-        ),
+        typer.Option(help="Several behavior policies: balanced (mixture) weights or own."),
     ] = PoolChoice.auto,
     estimators: Annotated[
         str,
