@@ -166,6 +166,9 @@ def evaluate(
         PoolChoice,
         typer.Option(help="Several behavior policies: balanced (mixture) weights or own."),
     ] = PoolChoice.auto,
+    model: Annotated[
+        str, typer.Option(help="Reward model: ridge, boosting, none, or module:factory.")
+    ] = "ridge",
     estimators: Annotated[
         str,
         typer.Option(
@@ -213,6 +216,7 @@ def evaluate(
         pmf=None if pmf is None else str(pmf),
         behavior=behavior,
         pool=pool.value,
+        model=model,
         estimators=[name.strip() for name in estimators.split(",")],
         interval=interval,
         level=level,

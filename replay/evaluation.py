@@ -20,6 +20,7 @@ from replay.estimators import estimator_of
 from replay.intervals import INTERVALS
 from replay.job import LOGGED, Job, model_of
 from replay.judged import Setting, compare
+from replay.models import RIDGE, model_of_name
 from replay.pooling import POOLS, Pool
 from replay.propensities import behavior_of
 from replay.result import Evaluation
@@ -42,6 +43,7 @@ def evaluate(
     pmf: Any = None,
     behavior: str | None = None,
     pool: Pool = "auto",
+    model: Any = RIDGE,
     estimators: Sequence[str] = DEFAULT_ESTIMATORS,
     interval: str = "cluster-t",
     level: float = 0.95,
@@ -61,18 +63,21 @@ def evaluate(
     "logged" learns from all earlier feedback, "replay" from what the policy would have seen.
     `since`, `as_of`: RFC 3339 or microseconds. `against`: a spec or "logged", for paired
     differences. `audit`: rebuild the log first; what does not hold is a
-    verdict. `pool`: how several behavior policies are weighed (docs/estimators.md).
+    verdict. `pool`: how several behavior policies are weighed; `model`: "ridge", "boosting",
+    "none", or anything with `fit` and `predict`, for q_hat (docs/estimators.md).
     Raises `BadInput`; what cannot be computed is null with its reason.
     """
     _check_options(learn, estimators, interval, level, policy, pmf)
     if pool not in POOLS:
         raise BadInput("--pool", f"must be one of {', '.join(POOLS)}", pool)
+    chosen_model = model_of_name(model)
     read = _read(log, columns, reward_range, action_by)
     sample = sample_of(read, _micros(since, "since"), _micros(as_of, "as_of"))
     states = state if isinstance(state, Mapping) else read_states(state) if state else {}
     logger = behavior_of(read, behavior)
     checked = _audited(read, threads) if audit else (None, False)
-    job = Job(read, sample, logger, states, model_of(read, sample), learn, threads, checked)
+    q_hat = model_of(read, sample, chosen_model)
+    job = Job(read, sample, logger, states, q_hat, learn, threads, checked)
     candidates = [job.walked(p) for p in _listed(policy)]
     if pmf is not None:
         candidates.append(_given_pmf(read, log, pmf))
@@ -89,7 +94,15 @@ def evaluate(
             for row in compare(r.judged, base, setting)
         ]
     return Evaluation(
-        read, sample, results, differences, learn, job.notices(), setting, job.pooling
+        read,
+        sample,
+        results,
+        differences,
+        learn,
+        job.notices(),
+        setting,
+        pooling=job.pooling,
+        model=chosen_model.name,
     )
 
 

@@ -12,6 +12,7 @@ from policies.state import UserState, decision_hash
 from replay.candidates import Evaluated, of_function, of_spec
 from replay.judged import Judged, Setting, estimate
 from replay.model import cross_fitted, folds
+from replay.models import NONE, RIDGE, RewardModel, cross_fitted_by, model_of_name
 from replay.pooling import Pool, Pooling, pooled
 from replay.propensities import Behavior, is_deterministic
 from replay.result import PolicyResult
@@ -24,22 +25,26 @@ LOGGED = "logged"
 DRIFT = 4.0  # standard errors between the halves of a log
 
 
-def model_of(log: Log, sample: Sample) -> Floats | str:
-    """q_hat `(N,)`, or why there is none."""
+def model_of(log: Log, sample: Sample, model: RewardModel | None = None) -> Floats | str:
+    """q_hat `(N,)` of a model (default: ridge), or why there is none."""
+    model = model or model_of_name(RIDGE)
+    if model.name == NONE:
+        return "no reward model, as asked: dm and dr need one"
     rows = sample.rows
     users = sorted(set(log.user[rows].tolist()))
     fold = np.zeros(len(log.user_names), np.int64)
     fold[users] = folds([log.user_names[u] for u in users])
+    known = (
+        log.chosen[rows],
+        sample.reward,
+        fold[log.user[rows]],
+        fold[np.repeat(log.user, np.diff(log.offsets))],
+    )
     try:
-        return cross_fitted(
-            log.context,
-            log.arm,
-            len(log.arm_names),
-            log.chosen[rows],
-            sample.reward,
-            fold[log.user[rows]],
-            fold[np.repeat(log.user, np.diff(log.offsets))],
-        )
+        if model.fresh is not None:
+            code = np.argsort(np.argsort(np.array(log.arm_names)))  # whatever the rows' order
+            return cross_fitted_by(model, log.context, code[log.arm], *known)
+        return cross_fitted(log.context, log.arm, len(log.arm_names), *known)
     except NotComputable as reason:
         return str(reason)
 

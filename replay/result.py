@@ -53,6 +53,7 @@ class Evaluation:
     notices: Sequence[str]
     setting: Setting
     pooling: Pooling | None = None  # where several behavior policies decided
+    model: str = "ridge"  # q_hat's
 
     @property
     def computable(self) -> bool:
@@ -72,6 +73,7 @@ class Evaluation:
                 "expired": int(sample.silent.sum()),
                 "censored": sample.censored,
                 "behavior_policies": log.policy_names,
+                "model": self.model,
                 "pool": None if self.pooling is None else self.pooling.to_dict(),
                 "mean_reward": float(sample.reward.mean()),
                 "reward_range": list(log.reward_range),
