@@ -137,7 +137,10 @@ def train(
 def evaluate(
     log: LogArgument,
     policy: Annotated[
-        list[str] | None, typer.Option(help="Spec of a policy to evaluate; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Spec of a policy to evaluate; may be repeated; `alpha={0.1,1}` expands."
+        ),
     ] = None,
     against: Annotated[
         str | None, typer.Option(help="Paired differences to this spec, or to `logged`.")
@@ -249,6 +252,7 @@ def show(found: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from replay.comparing_words import rows, sentences
     from replay.report import HEADER, OTHER_QUESTION, reasons, span, table_rows
     from replay.result import QUESTION
 
@@ -269,5 +273,10 @@ def show(found: Any) -> None:
     for d in found.differences:
         value = span(d.value, d.low, d.high, d.verdict)
         console.print(f"{d.policy} - {d.against}, {d.estimator}: {value} ({d.verdict})")
+    if found.comparison is not None:
+        for name, value, verdict in rows(found.comparison):
+            console.print(f"together, {name}: {value} ({verdict})")
+        for sentence in sentences(found.comparison):
+            console.print(sentence)
     for who, reason in reasons(found):
         console.print(f"{who}: {reason}")

@@ -16,7 +16,9 @@ from policies.rewards import REWARD_RANGE
 from policies.state import UserState
 from replay.auditing import audit as audit_of
 from replay.candidates import Evaluated, of_file, of_lists
+from replay.comparing import compared
 from replay.estimators import estimator_of
+from replay.grid import expanded
 from replay.intervals import INTERVALS
 from replay.job import LOGGED, Job, model_of
 from replay.judged import Setting, compare
@@ -57,7 +59,8 @@ def evaluate(
     """Off-policy evaluation: per decision, what would a policy have earned on these contexts?
 
     `log`: a path, a `Log`, or a DataFrame (with `columns`, `reward_range`, `action_by` as
-    `journal.frame.log_of_frame` reads them). `policy`: specs (`"linucb:alpha=1"`) or functions
+    `journal.frame.log_of_frame` reads them). `policy`: specs (`"linucb:alpha=1"`, or
+    several at once, `"linucb:alpha={0.1,1}"`) or functions
     `fn(candidate_ids, context (K, d)) -> pmf (K,)`; `pmf`: a Parquet file, a column of the
     DataFrame, or one list a decision. `learn`: "none" keeps the starting `state` frozen,
     "logged" learns from all earlier feedback, "replay" from what the policy would have seen.
@@ -78,13 +81,14 @@ def evaluate(
     checked = _audited(read, threads) if audit else (None, False)
     q_hat = model_of(read, sample, chosen_model)
     job = Job(read, sample, logger, states, q_hat, learn, threads, checked)
-    candidates = [job.walked(p) for p in _listed(policy)]
+    candidates = [job.walked(p) for p in expanded(_listed(policy))]
     if pmf is not None:
         candidates.append(_given_pmf(read, log, pmf))
     job = job.pooled(pool, learn != "none" or pmf is not None)
     setting = Setting(tuple(estimators), interval, level, seed)
     results = [job.result(c, setting) for c in candidates]
     differences = []
+    base = None
     if against is not None:
         base = job.logged() if against == LOGGED else job.judged(job.walked(against), setting)
         differences = [
@@ -103,6 +107,7 @@ def evaluate(
         setting,
         pooling=job.pooling,
         model=chosen_model.name,
+        comparison=compared([r.judged for r in results], base, setting),
     )
 
 

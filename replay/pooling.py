@@ -115,7 +115,9 @@ def _assigned(
     columns = situation(log)
     earned = uniform_reward(log, loggers, np.where(rows, pscore, 1.0), reward)
     if not memory and not learning(log, loggers):
-        return REGARDLESS, unlike({**columns, **earned}, loggers, log.user, rows)
+        against = unlike({**columns, **earned}, loggers, log.user, rows)
+        if against is None or not by_user(log):
+            return REGARDLESS, against
     columns |= moment(log)
     if by_user(log):
         return BY_USER, unlike(columns, loggers, log.user, ranks(log) == 0)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from journal.log import Log
 from policies.arrays import Bools
+from replay.comparing import Comparison
 from replay.judged import Difference, Judged, Setting
 from replay.pooling import Pooling
 from replay.sample import Sample
@@ -54,6 +55,7 @@ class Evaluation:
     setting: Setting
     pooling: Pooling | None = None  # where several behavior policies decided
     model: str = "ridge"  # q_hat's
+    comparison: Comparison | None = None  # of two policies or more
 
     @property
     def computable(self) -> bool:
@@ -94,6 +96,7 @@ class Evaluation:
                 for p in self.results
             ],
             "differences": [asdict(row) for row in self.differences],
+            "comparison": None if self.comparison is None else self.comparison.to_dict(),
         }
 
     def silence_bounds(self) -> tuple[float, float]:

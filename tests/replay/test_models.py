@@ -175,9 +175,10 @@ def test_the_model_of_the_docs_is_one(
     """docs/extending.md's own, by the command that stands there."""
     section = DOCS.read_text().partition("## A reward model")[2]
     block = re.search(r"```python\n(.*?)```", section, re.S)[1]
-    (tmp_path / "mine.py").write_text(block)
+    (tmp_path / "documented_model.py").write_text(block)
     monkeypatch.syspath_prepend(str(tmp_path))
-    name = re.search(r"--model (mine:\w+)", section)[1]
+    name = re.search(r"--model mine(:\w+)", section)[1]
+    name = f"documented_model{name}"
     done = run("evaluate", file, "--policy", "random", "--model", name, "--json")
     assert done.json["log"]["model"] == name
     values = {e["estimator"]: e["value"] for e in done.json["policies"][0]["estimates"]}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from journal import Log, frame_of_log, log_of
+from journal import Log, frame_of_log, log_of, log_of_frame, write_log
 from policies import BadInput, make
 from policies.loop import UserLoop
 from policies.state import UserState
@@ -16,6 +16,7 @@ from replay.loggers import LEAST_CHOICES, Unknown, loggers_of
 from replay.pooling import BY_DECISION, BY_USER, REGARDLESS, _posterior
 from replay.propensities import behavior_of
 from replay.result import Evaluation
+from replay.studies.pooled import Design, study
 
 TARGET = "linucb:epsilon=0.05"
 USERS, DECISIONS = 40, 10
@@ -99,6 +100,15 @@ def test_a_balanced_weight_is_over_the_mixture(lives: Callable) -> None:
     assert rounds.candidates.pi_b == pytest.approx(mixture, rel=1e-12)
     assert rounds.weight_bound == pytest.approx((rounds.candidates.pi_e / mixture).max(), rel=1e-12)
     assert list(found.pooling.shares.values()) == pytest.approx(shares[[0, 1]], rel=1e-12)
+
+
+@pytest.mark.parametrize("how", ["by decision", "by user"])
+def test_the_order_of_rows_changes_nothing(lives: Callable, how: str) -> None:
+    log = mixed(lives, 1, how)
+    mixture = log.take(np.random.default_rng(0).permutation(len(log)))
+    found, again = (run(x, "auto") for x in (log, mixture))
+    assert found.pooling.used == again.pooling.used == "balanced"
+    assert value(again) == pytest.approx(value(found), rel=1e-12)
 
 
 def test_who_decides_is_known_better_with_every_action(lives: Callable) -> None:
@@ -249,6 +259,33 @@ def test_what_is_missing_is_not_pooled(lives: Callable) -> None:
     assert run(frame, "auto").pooling.reason == "not every decision has a logged propensity"
     with pytest.raises(Unknown, match="cannot be rebuilt"):
         loggers_of(log, behavior_of(log).pscore[::-1].copy(), np.arange(len(log)))
+
+
+def test_pooling_from_the_command_line(
+    lives: Callable, run: Callable, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    """What was done is in the JSON and on stderr; what cannot be done is one line."""
+    log = mixed(lives, 8, "by decision")
+    write_log(log, tmp_path / "ab.parquet")
+    done = run("evaluate", tmp_path / "ab.parquet", "--policy", "random", "--json")
+    assert done.json["log"]["pool"] == evaluate(log, "random").pooling.to_dict()
+    assert "note: 2 behavior policies, balanced weights: who decides looks random" in done.err
+    frame = frame_of_log(log)
+    frame["policy"] = frame["policy"].str.replace("linucb", "theirs:Secret")
+    write_log(log_of_frame(frame), tmp_path / "theirs.parquet")
+    asked = ("evaluate", tmp_path / "theirs.parquet", "--policy", "random", "--pool", "balanced")
+    assert "--pool balanced: needs every logger's pmf at every decision" in refused(*asked)
+
+
+@pytest.mark.parametrize("assigned", ["by decision", "by user"])
+def test_the_study_of_pooling_in_small(assigned: str) -> None:
+    """The same logs pooled three ways; the same again for the same seeds."""
+    design = Design(assigned=assigned, logs=3)
+    own, balanced, auto = study(design)
+    assert (own["balanced"], balanced["balanced"]) == (0.0, 1.0)
+    assert 0 <= auto["balanced"] <= 1
+    assert study(design) == [own, balanced, auto]
+    assert balanced["width of auto"] < own["width of auto"]
 
 
 def test_an_unknown_way_to_pool_is_refused(log: Log) -> None:
