@@ -29,6 +29,14 @@ LogArgument = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 
 
+class PoolChoice(StrEnum):
+    """How decisions of several behavior policies are weighed."""
+
+    auto = "auto"
+    balanced = "balanced"
+    own = "own"
+
+
 class LearnChoice(StrEnum):
     """How an evaluated policy learns along the log."""
 
@@ -158,7 +166,10 @@ def train(
 def evaluate(
     log: LogArgument,
     policy: Annotated[
-        list[str] | None, typer.Option(help="Spec of a policy to evaluate; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Spec of a policy to evaluate; may be repeated; `alpha={0.1,1}` expands."
+        ),
     ] = None,
     against: Annotated[
         str | None, typer.Option(help="Paired differences to this spec, or to `logged`.")
@@ -183,6 +194,13 @@ def evaluate(
     behavior: Annotated[
         str | None, typer.Option(help="Spec of the logger where propensities were not logged.")
     ] = None,
+    pool: Annotated[
+        PoolChoice,
+        typer.Option(help="Several behavior policies: balanced (mixture) weights or own."),
+    ] = PoolChoice.auto,
+    model: Annotated[
+        str, typer.Option(help="Reward model: ridge, boosting, none, or module:factory.")
+    ] = "ridge",
     estimators: Annotated[
         str,
         typer.Option(
@@ -232,6 +250,8 @@ def evaluate(
         as_of=as_of,
         pmf=None if pmf is None else str(pmf),
         behavior=behavior,
+        pool=pool.value,
+        model=model,
         estimators=[name.strip() for name in estimators.split(",")],
         interval=interval,
         level=level,
@@ -264,6 +284,7 @@ def show(found: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from replay.comparing_words import rows, sentences
     from replay.report import HEADER, OTHER_QUESTION, reasons, silence_notes, span, table_rows
     from replay.result import QUESTION
 
@@ -286,5 +307,10 @@ def show(found: Any) -> None:
         console.print(f"{d.policy} - {d.against}, {d.estimator}: {value} ({d.verdict})")
     for sentence in silence_notes(found):
         console.print(sentence)
+    if found.comparison is not None:
+        for name, value, verdict in rows(found.comparison):
+            console.print(f"together, {name}: {value} ({verdict})")
+        for sentence in sentences(found.comparison):
+            console.print(sentence)
     for who, reason in reasons(found):
         console.print(f"{who}: {reason}")

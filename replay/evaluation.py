@@ -13,11 +13,15 @@ from policies.records import micros
 from policies.state import UserState
 from replay.auditing import audit as audit_of
 from replay.candidates import Evaluated, of_file, of_lists
+from replay.comparing import compared
 from replay.estimators import estimator_of
 from replay.given import log_given
+from replay.grid import expanded
 from replay.intervals import INTERVALS
 from replay.job import LOGGED, Job, model_of
 from replay.judged import Setting, compare
+from replay.models import RIDGE, model_of_name
+from replay.pooling import POOLS, Pool
 from replay.propensities import behavior_of
 from replay.result import Evaluation
 from replay.sample import sample_of
@@ -38,6 +42,8 @@ def evaluate(
     as_of: str | int | None = None,
     pmf: Any = None,
     behavior: str | None = None,
+    pool: Pool = "auto",
+    model: Any = RIDGE,
     estimators: Sequence[str] = DEFAULT_ESTIMATORS,
     interval: str = "cluster-t",
     level: float = 0.95,
@@ -51,27 +57,36 @@ def evaluate(
     """Off-policy evaluation: per decision, what would a policy have earned on these contexts?
 
     `log`: a path, a `Log`, or a DataFrame (with `columns`, `reward_range`, `action_by` as
-    `journal.frame.log_of_frame` reads them). `policy`: specs (`"linucb:alpha=1"`) or functions
+    `journal.frame.log_of_frame` reads them). `policy`: specs (`"linucb:alpha=1"`, or
+    several at once, `"linucb:alpha={0.1,1}"`) or functions
     `fn(candidate_ids, context (K, d)) -> pmf (K,)`; `pmf`: a Parquet file, a column of the
     DataFrame, or one list a decision. `learn`: "none" keeps the starting `state` frozen,
     "logged" learns from all earlier feedback, "replay" from what the policy would have seen.
     `since`, `as_of`: RFC 3339 or microseconds. `against`: a spec or "logged", for paired
     differences. `audit`: rebuild the log first; what does not hold is a
-    verdict. Raises `BadInput`; what cannot be computed is null with its reason.
+    verdict. `pool`: how several behavior policies are weighed; `model`: "ridge", "boosting",
+    "none", or anything with `fit` and `predict`, for q_hat (docs/estimators.md).
+    Raises `BadInput`; what cannot be computed is null with its reason.
     """
     _check_options(learn, estimators, interval, level, policy, pmf)
+    if pool not in POOLS:
+        raise BadInput("--pool", f"must be one of {', '.join(POOLS)}", pool)
+    chosen_model = model_of_name(model)
     read = log_given(log, columns, reward_range, action_by)
     sample = sample_of(read, _micros(since, "since"), _micros(as_of, "as_of"))
     states = state if isinstance(state, Mapping) else read_states(state) if state else {}
     logger = behavior_of(read, behavior)
     checked = _audited(read, threads) if audit else (None, False)
-    job = Job(read, sample, logger, states, model_of(read, sample), learn, threads, checked)
-    candidates = [job.walked(p) for p in _listed(policy)]
+    q_hat = model_of(read, sample, chosen_model)
+    job = Job(read, sample, logger, states, q_hat, learn, threads, checked)
+    candidates = [job.walked(p) for p in expanded(_listed(policy))]
     if pmf is not None:
         candidates.append(_given_pmf(read, log, pmf))
+    job = job.pooled(pool, learn != "none" or pmf is not None)
     setting = Setting(tuple(estimators), interval, level, seed)
     results = [job.result(c, setting) for c in candidates]
     differences = []
+    base = None
     if against is not None:
         base = job.logged() if against == LOGGED else job.judged(job.walked(against), setting)
         differences = [
@@ -80,7 +95,18 @@ def evaluate(
             if r.policy != base.name
             for row in compare(r.judged, base, setting)
         ]
-    return Evaluation(read, sample, results, differences, learn, job.notices(), setting)
+    return Evaluation(
+        read,
+        sample,
+        results,
+        differences,
+        learn,
+        job.notices(),
+        setting,
+        pooling=job.pooling,
+        model=chosen_model.name,
+        comparison=compared([r.judged for r in results], base, setting),
+    )
 
 
 def _check_options(

@@ -1,7 +1,7 @@
 """One log, ready to judge one policy after another: its sample, logger and reward model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,8 @@ from replay.adaptivity import shared_state
 from replay.candidates import Evaluated, of_function, of_spec
 from replay.judged import Judged, Setting, estimate
 from replay.model import cross_fitted, folds
+from replay.models import NONE, RIDGE, RewardModel, cross_fitted_by, model_of_name
+from replay.pooling import Pool, Pooling, pooled
 from replay.propensities import Behavior, is_deterministic
 from replay.result import PolicyResult
 from replay.rounds import NotComputable, Rounds
@@ -25,22 +27,26 @@ LOGGED = "logged"
 DAY = 86_400_000_000  # microseconds
 
 
-def model_of(log: Log, sample: Sample) -> Floats | str:
-    """q_hat `(N,)`, or why there is none."""
+def model_of(log: Log, sample: Sample, model: RewardModel | None = None) -> Floats | str:
+    """q_hat `(N,)` of a model (default: ridge), or why there is none."""
+    model = model or model_of_name(RIDGE)
+    if model.name == NONE:
+        return "no reward model, as asked: dm and dr need one"
     rows = sample.rows
     users = sorted(set(log.user[rows].tolist()))
     fold = np.zeros(len(log.user_names), np.int64)
     fold[users] = folds([log.user_names[u] for u in users])
+    known = (
+        log.chosen[rows],
+        sample.reward,
+        fold[log.user[rows]],
+        fold[np.repeat(log.user, np.diff(log.offsets))],
+    )
     try:
-        return cross_fitted(
-            log.context,
-            log.arm,
-            len(log.arm_names),
-            log.chosen[rows],
-            sample.reward,
-            fold[log.user[rows]],
-            fold[np.repeat(log.user, np.diff(log.offsets))],
-        )
+        if model.fresh is not None:
+            code = np.argsort(np.argsort(np.array(log.arm_names)))  # whatever the rows' order
+            return cross_fitted_by(model, log.context, code[log.arm], *known)
+        return cross_fitted(log.context, log.arm, len(log.arm_names), *known)
     except NotComputable as reason:
         return str(reason)
 
@@ -57,6 +63,7 @@ class Job:
     learn: Learn
     threads: int
     audited: tuple[str | None, bool] = (None, False)  # why an audit failed or was impossible
+    pooling: Pooling | None = None  # where several behavior policies decided
 
     @property
     def inside(self) -> Bools:
@@ -70,6 +77,11 @@ class Job:
         """(m,) of the evaluated decisions, since the first of them."""
         at = self.log.decided_at[self.sample.rows]
         return np.asarray((at - at.min()) / DAY)
+
+    def pooled(self, pool: Pool, memory: bool) -> "Job":
+        """The job with the weights that `pool` says; `memory`: what is evaluated may learn."""
+        logger, found = pooled(self.log, self.sample, self.logger, pool, memory)
+        return replace(self, logger=logger, pooling=found)
 
     def walked(self, policy: Any) -> Evaluated:
         """What a policy, spec or function, would have done at each decision."""
@@ -131,6 +143,8 @@ class Job:
             out.append("no user has two decisions: rows are treated as independent")
         if self.logger.declared:
             out.append(f"propensities that were not logged are those of {self.logger.declared}")
+        if self.pooling is not None:
+            out.append(self.pooling.notice)
         if self.sample.censored:
             out.append(
                 f"{self.sample.censored} decisions are left out: their reward window is still open"
@@ -179,6 +193,7 @@ class Job:
             self._unseen(evaluated.pmf),
             self._shared_learner,
             *self.audited,
+            pooling=None if self.pooling is None else self.pooling.doubt,
         )
 
     def _unseen(self, pmf: Floats) -> float:

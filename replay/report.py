@@ -64,6 +64,12 @@ def summary(found: Evaluation) -> str:
         "",
         *_why(found),
     ]
+    if found.comparison is not None:
+        from replay.comparing_words import HEADER as TOGETHER
+        from replay.comparing_words import rows, sentences
+
+        lines += ["", "## Many compared", "", *sentences(found.comparison), ""]
+        lines += markdown_table(TOGETHER, rows(found.comparison))
     if found.differences:
         lines += ["", "## Differences, paired on the same rounds", ""]
         lines += markdown_table(

@@ -10,7 +10,9 @@ import pandas as pd
 
 from journal.log import Log
 from policies.arrays import Bools
+from replay.comparing import Comparison
 from replay.judged import Difference, Judged, Setting
+from replay.pooling import Pooling
 from replay.sample import Sample
 from replay.silence import silence_bounds
 from replay.walk import Learn
@@ -52,6 +54,9 @@ class Evaluation:
     learn: Learn
     notices: Sequence[str]
     setting: Setting
+    pooling: Pooling | None = None  # where several behavior policies decided
+    model: str = "ridge"  # q_hat's
+    comparison: Comparison | None = None  # of two policies or more
 
     @property
     def computable(self) -> bool:
@@ -71,6 +76,8 @@ class Evaluation:
                 "expired": int(sample.silent.sum()),
                 "censored": sample.censored,
                 "behavior_policies": log.policy_names,
+                "model": self.model,
+                "pool": None if self.pooling is None else self.pooling.to_dict(),
                 "mean_reward": float(sample.reward.mean()),
                 "reward_range": list(log.reward_range),
                 "silence_bounds": list(self.silence_bounds()),
@@ -91,6 +98,7 @@ class Evaluation:
                 for p in self.results
             ],
             "differences": [asdict(row) for row in self.differences],
+            "comparison": None if self.comparison is None else self.comparison.to_dict(),
         }
 
     def silence_bounds(self) -> tuple[float, float]:

@@ -39,6 +39,7 @@ class Circumstances:
     shared_learner: str | None = None  # why rows may depend on each other through the logger
     audit: str | None = None  # why an audit failed or was impossible
     audit_failed: bool = False
+    pooling: str | None = None  # what speaks against balanced weights that were asked for
 
 
 def judge(
@@ -78,6 +79,8 @@ def judge(
         wary.append(f"few users: {rounds.users}, intervals want at least {FEW_USERS}")
     if about.shared_learner is not None:
         wary.append(about.shared_learner)
+    if about.pooling is not None:
+        wary.append(about.pooling)
     if about.expired_share > SILENT_SHARE:
         wary.append(f"silence: {about.expired_share:.0%} of the tips were never answered")
     if about.declared_behavior is not None:

@@ -50,7 +50,7 @@ def _tastes(arms: Sequence[str], context: np.ndarray) -> np.ndarray:
 
 
 def live(
-    spec: str = "random",
+    spec: str | Callable[[int, int], str] = "random",
     users: int = 40,
     decisions: int = 9,
     seed: int = 11,
@@ -59,10 +59,11 @@ def live(
 ) -> Life:
     """Lives through `UserLoop`: answers come late or never, and windows close on silence.
 
-    `late`: the logger folds an answer first, then computes the pmf again and logs that one.
+    `spec` may be a function of user and decision: several policies in one log. `late`: the
+    logger folds an answer first, then computes the pmf again and logs that one.
     """
     rng = np.random.default_rng(seed)
-    policy, life = make(spec), Life()
+    life = Life()
     for u in range(users):
         loop = UserLoop(UserState.empty(f"u{u}", "tip-v1", 5))
         made: list[tuple[Decision, np.ndarray]] = []
@@ -76,7 +77,7 @@ def live(
                 told |= {f.decision_id: f for f in loop.expire(at)}
                 told[name] = loop.answer(name, WORTH[reward], reward, at)
                 d = shown[name]
-                again[name] = probabilities(policy, loop.state, d.arms, d.context)[1]
+                again[name] = probabilities(make(d.policy), loop.state, d.arms, d.context)[1]
             pending = [p for p in pending if p[0] >= now]
             told |= {f.decision_id: f for f in loop.expire(now)}
             k = int(rng.integers(2, 7))
@@ -84,6 +85,7 @@ def live(
             context = rng.uniform(-1, 1, (k, 5))
             name = f"{u}-{i}"
             ids = [f"t{c}" for c in range(k)]
+            policy = make(spec if isinstance(spec, str) else spec(u, i))
             made.append(
                 (
                     loop.decide(policy, name, now, ids, arms, context, window_s)[0],

@@ -1,0 +1,115 @@
+"""Several loggers in one log: own and balanced weights, against a known truth.
+
+`python -m replay.studies.pooled --logs 300` prints the table of docs/estimators.md.
+"""
+
+import argparse
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from journal import Log, log_of
+from policies import make
+from policies.arrays import Floats
+from policies.loop import UserLoop
+from policies.records import Decision, Feedback
+from policies.state import UserState
+from replay import evaluate
+from replay.pooling import Pool
+from replay.report import markdown_table
+
+HOUR = 3_600_000_000  # microseconds
+ARMS = ("a", "b", "c", "d", "e")
+POOLS: tuple[Pool, ...] = ("own", "balanced", "auto")
+
+
+@dataclass(frozen=True)
+class Design:
+    """Half of the people, or of the decisions, have one logger each."""
+
+    assigned: str = "by decision"  # or "by user"
+    target: str = "linucb:epsilon=0.05"
+    users: int = 40
+    decisions: int = 12  # of each user
+    logs: int = 300
+
+
+def study(design: Design) -> list[dict[str, float | str]]:
+    """One row a way to pool: errors against the value on each log's contexts."""
+    found: dict[str, list[list[float]]] = {pool: [] for pool in POOLS}
+    for seed in range(design.logs):
+        log = draw(design, seed)
+        for pool in POOLS:
+            found[pool].append(_looked_at(design, log, pool))
+    return [{"pool": pool, **_summary(np.array(rows))} for pool, rows in found.items()]
+
+
+def draw(design: Design, seed: int) -> Log:
+    """A log of `random` and `linucb:epsilon=0.2`, both learning users' sums; seeded."""
+    rng = np.random.default_rng([seed, design.users])
+    loggers = [make(f"random:seed={seed}"), make(f"linucb:epsilon=0.2,seed={seed}")]
+    worth = rng.normal(scale=0.5, size=len(ARMS))
+    records: list[tuple[Decision, Feedback | None]] = []
+    truth: list[Floats] = []
+    for u in range(design.users):
+        loop = UserLoop(UserState.empty(f"u{u}", "custom", 2))
+        whose = rng.integers(2, size=design.decisions)
+        if design.assigned == "by user":
+            whose[:] = whose[0]
+        for i, logger in enumerate(whose):
+            k = int(rng.integers(2, len(ARMS) + 1))
+            arms = rng.choice(len(ARMS), k, replace=False)
+            context = rng.uniform(-1, 1, (k, 2))
+            means = np.tanh(worth[arms] + context[:, 0])
+            now, name = (i + 1) * HOUR + u, f"{u}-{i}"
+            ids = [ARMS[a] for a in arms]
+            decision = loop.decide(loggers[logger], name, now, ids, ids, context, None)[0]
+            reward = 1.0 if rng.random() < (1 + means[decision.action]) / 2 else -1.0
+            records.append((decision, loop.answer(name, None, reward, now + 1)))
+            truth.append(means)
+    return log_of(records, expected_reward=truth)
+
+
+def _looked_at(design: Design, log: Log, pool: Pool) -> list[float]:
+    found = evaluate(log, design.target, learn="logged", pool=pool, estimators=("auto", "ips"))
+    auto, ips = found.results[0].judged.rows
+    truth = found.results[0].truth_log
+    assert None not in (auto.low, auto.high, ips.value, truth)
+    pooling = found.pooling
+    return [
+        ips.value - truth,  # type: ignore[operator]
+        auto.high - auto.low,  # type: ignore[operator]
+        float(auto.low <= truth <= auto.high),  # type: ignore[operator]
+        float(pooling is not None and pooling.used == "balanced"),
+    ]
+
+
+def _summary(rows: Floats) -> dict[str, float]:
+    error, width, covered, balanced = rows.T
+    return {
+        "bias of ips": float(error.mean()),
+        "standard error": float(error.std(ddof=1)) / math.sqrt(len(rows)),
+        "sd of ips": float(error.std(ddof=1)),
+        "width of auto": float(width.mean()),
+        "coverage of auto": float(covered.mean()),
+        "balanced": float(balanced.mean()),
+    }
+
+
+def main() -> None:
+    """Prints a Markdown table, one row a design and way to pool."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--logs", type=int, default=300, help="independent logs a design")
+    logs = parser.parse_args().logs
+    rows: list[list[str]] = []
+    for assigned in ("by decision", "by user"):
+        for row in study(Design(assigned=assigned, logs=logs)):
+            cells = [x if isinstance(x, str) else f"{x:.4f}" for x in row.values()]
+            rows.append([assigned, *cells])
+    header = ["assigned", "pool", *list(_summary(np.zeros((2, 4))))]
+    print("\n".join(markdown_table(header, rows)))
+
+
+if __name__ == "__main__":
+    main()
