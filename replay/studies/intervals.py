@@ -7,6 +7,7 @@ that is done is kept in a file of its own and not run again unless the code has 
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -50,7 +51,8 @@ class Replicate:
 
 def study(design: Design, kept: Path | None = None) -> dict[str, Any]:
     """By cell: truth, and the rows of every pair. `kept`: where finished cells are."""
-    done = {} if kept is None else _read(design, kept)
+    prints = {name: _fingerprint(design, name) for name in design.cells}  # of the code as it runs
+    done = {} if kept is None else _read(prints, kept)
     missing = [name for name in design.cells if name not in done]
     jobs = [
         (design.level, name, first, min(CHUNK, _seeds(design, name) - first))
@@ -62,7 +64,7 @@ def study(design: Design, kept: Path | None = None) -> dict[str, Any]:
         chunks = islice(results, -(-_seeds(design, name) // CHUNK))
         done[name] = _cell(name, [replicate for chunk in chunks for replicate in chunk])
         if kept is not None:
-            _write(design, kept, name, done[name])
+            _write(prints[name], kept, name, done[name])
     return {
         "question": "value on logged contexts",
         "design": asdict(design),
@@ -171,19 +173,19 @@ def _fingerprint(design: Design, name: str) -> str:
 MEASURED = ("cells.py", "intervals.py", "peers.py", "rounds.py", "model.py", "verdict.py")
 
 
-def _read(design: Design, kept: Path) -> dict[str, dict[str, Any]]:
+def _read(prints: Mapping[str, str], kept: Path) -> dict[str, dict[str, Any]]:
     out = {}
-    for name in design.cells:
+    for name, expected in prints.items():
         path = kept / f"{name}.json"
         if path.is_file():
             said = json.loads(path.read_text())
-            if said["fingerprint"] == _fingerprint(design, name):
+            if said["fingerprint"] == expected:
                 out[name] = said["cell"]
     return out
 
 
-def _write(design: Design, kept: Path, name: str, cell: dict[str, Any]) -> None:
+def _write(fingerprint: str, kept: Path, name: str, cell: dict[str, Any]) -> None:
     kept.mkdir(parents=True, exist_ok=True)
     part = kept / f".{name}.part"
-    part.write_text(json.dumps({"fingerprint": _fingerprint(design, name), "cell": cell}))
+    part.write_text(json.dumps({"fingerprint": fingerprint, "cell": cell}))
     part.replace(kept / f"{name}.json")

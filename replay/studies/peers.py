@@ -53,8 +53,9 @@ def peers(rounds: Rounds, level: float, seed: int) -> dict[str, tuple[float, Spa
 def _resampled(columns: Floats, seed: int) -> Floats:
     """Means of rows drawn with replacement `(RESAMPLES, m)`, as obp's bootstrap draws them."""
     rng, n = np.random.default_rng([SEED, seed]), len(columns)
-    means = [
-        columns[rng.integers(n, size=(AT_ONCE, n))].mean(axis=1)
-        for _ in range(RESAMPLES // AT_ONCE)
-    ]
+    apart = np.ascontiguousarray(columns.T)
+    means = []
+    for _ in range(RESAMPLES // AT_ONCE):
+        rows = rng.integers(n, size=(AT_ONCE, n), dtype=np.int32)
+        means.append(np.stack([column[rows].mean(axis=1) for column in apart], axis=1))
     return np.concatenate(means)
