@@ -1,10 +1,7 @@
-"""Picking the best of many: what each interval alone is worth then, and those for all together.
+"""Picking the best of many: what each interval alone is worth then, and those for all together."""
 
-`python -m replay.studies.best_of_many --logs 1000` prints the table of docs/intervals.md.
-"""
-
-import argparse
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,19 +9,20 @@ from policies.arrays import Floats
 from replay.comparing import Comparison, compared
 from replay.intervals.difference import difference
 from replay.judged import AUTO, Judged, Setting, estimate
-from replay.report import markdown_table
+from replay.result import QUESTION
 from replay.rounds import Candidates, Rounds
+from replay.studies.work import parallel
 from replay.verdict import Circumstances
 
 
 @dataclass(frozen=True)
-class Design:
+class World:
     """A uniform logger over as many actions as policies; policy k plays action k half the time."""
 
     policies: int = 20
     users: int = 100
     decisions: int = 10  # of each user
-    logs: int = 200
+    logs: int = 300
     gain: float = 0.0  # of the first action over the others
     people: float = 0.15  # standard deviation of users' mean rewards
     level: float = 0.95
@@ -50,19 +48,39 @@ class Found:
     wider: float  # mean width together over alone
 
 
-def study(design: Design) -> Found:
+@dataclass(frozen=True)
+class Design:
+    """Fixed before measuring: (policies, gain of the first over the others)."""
+
+    worlds: tuple[tuple[int, float], ...] = ((20, 0.0), (20, 0.4), (5, 0.0), (2, 0.0))
+    logs: int = 300
+
+
+def study(design: Design) -> dict[str, Any]:
+    """One row a world, shares of its logs."""
+    worlds = [World(policies=m, gain=gain, logs=design.logs) for m, gain in design.worlds]
+    jobs = [(world, seed) for world in worlds for seed in range(world.logs)]
+    looked = parallel(_looked_at, jobs)
+    rows = []
+    for i, world in enumerate(worlds):
+        ours = _shares(looked[i * design.logs : (i + 1) * design.logs])
+        rows.append({"policies": world.policies, "gain": world.gain, **asdict(ours)})
+    return {"question": QUESTION, "design": asdict(design), "rows": rows}
+
+
+def shares(world: World) -> Found:
     """Over independent logs, seeds 0, 1, …"""
-    return _shares([_looked_at(design, seed) for seed in range(design.logs)])
+    return _shares([_looked_at((world, seed)) for seed in range(world.logs)])
 
 
-def draw(design: Design, seed: int) -> tuple[list[Judged], Floats]:
+def draw(world: World, seed: int) -> tuple[list[Judged], Floats]:
     """One log as every policy sees it, and the policies' true values `(m,)`."""
-    rng = np.random.default_rng([seed, design.policies, design.users])
-    k, n = design.policies, design.users * design.decisions
-    user = np.repeat(np.arange(design.users), design.decisions)
+    rng = np.random.default_rng([seed, world.policies, world.users])
+    k, n = world.policies, world.users * world.decisions
+    user = np.repeat(np.arange(world.users), world.decisions)
     mean = np.full(k, 0.5)
-    mean[0] += design.gain
-    effect = np.clip(design.people * rng.standard_normal(design.users), -0.5, 0.5 - design.gain)
+    mean[0] += world.gain
+    effect = np.clip(world.people * rng.standard_normal(world.users), -0.5, 0.5 - world.gain)
     action = rng.integers(k, size=n)
     reward = (rng.random(n) < mean[action] + effect[user]).astype(float)
     pi_b = np.full(n * k, 1 / k)
@@ -81,28 +99,29 @@ def draw(design: Design, seed: int) -> tuple[list[Judged], Floats]:
             candidates=Candidates(np.tile(pmf, n), pi_b),
         )
         out.append(Judged(f"action-{j}", rounds, about, []))
-    shift = _mean_effect(design)
-    return out, 0.5 + shift + design.gain * np.r_[0.5 + 0.5 / k, np.full(k - 1, 0.5 / k)]
+    shift = _mean_effect(world)
+    return out, 0.5 + shift + world.gain * np.r_[0.5 + 0.5 / k, np.full(k - 1, 0.5 / k)]
 
 
-def _mean_effect(design: Design) -> float:
+def _mean_effect(world: World) -> float:
     """The mean of the clipped effect of people, by quadrature."""
     at = np.linspace(-8.0, 8.0, 20_001)
     mass = np.exp(-at * at / 2)
-    return float(np.clip(design.people * at, -0.5, 0.5 - design.gain) @ mass / mass.sum())
+    return float(np.clip(world.people * at, -0.5, 0.5 - world.gain) @ mass / mass.sum())
 
 
-def _looked_at(design: Design, seed: int) -> list[float]:
-    judged, truth = draw(design, seed)
-    found = compared(judged, judged[0], design.setting)
+def _looked_at(job: tuple[World, int]) -> list[float]:
+    world, seed = job
+    judged, truth = draw(world, seed)
+    found = compared(judged, judged[0], world.setting)
     assert found is not None
     together = np.array([(j.low, j.high) for j in found.intervals], dtype=float)
-    alone = [estimate(AUTO, p.rounds, p.about, design.setting) for p in judged]
+    alone = [estimate(AUTO, p.rounds, p.about, world.setting) for p in judged]
     single = np.array([(row.low, row.high) for row in alone], dtype=float)
     held, held_alone = _holds(together, truth), _holds(single, truth)
     apart = np.array([(j.low, j.high) for j in found.differences], dtype=float)
     first = judged[0].rounds
-    apart_alone = np.array([difference(p.rounds, first, design.level) for p in judged[1:]])
+    apart_alone = np.array([difference(p.rounds, first, world.level) for p in judged[1:]])
     picked = _picked(found)
     better = truth[picked] > np.delete(truth, picked).max()
     return [
@@ -129,21 +148,3 @@ def _picked(found: Comparison) -> int:
 
 def _shares(rows: list[list[float]]) -> Found:
     return Found(*np.mean(rows, axis=0).tolist())
-
-
-def main() -> None:
-    """Prints a Markdown table, one row a design."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--logs", type=int, default=200, help="independent logs a design")
-    logs = parser.parse_args().logs
-    names = [field.name.replace("_", " ") for field in fields(Found)]
-    for line in markdown_table(["policies", "gain of the first", *names], []):
-        print(line)
-    for policies, gain in ((20, 0.0), (20, 0.4), (5, 0.0), (2, 0.0)):
-        found = study(Design(policies=policies, logs=logs, gain=gain))
-        cells = [f"{share:.3f}" for share in asdict(found).values()]
-        print(markdown_table([str(policies), f"{gain:g}", *cells], [])[0], flush=True)
-
-
-if __name__ == "__main__":
-    main()

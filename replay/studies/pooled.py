@@ -1,11 +1,8 @@
-"""Several loggers in one log: own and balanced weights, against a known truth.
+"""Several loggers in one log: own and balanced weights, against a known truth."""
 
-`python -m replay.studies.pooled --logs 300` prints the table of docs/estimators.md.
-"""
-
-import argparse
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +14,8 @@ from policies.records import Decision, Feedback
 from policies.state import UserState
 from replay import evaluate
 from replay.pooling import Pool
-from replay.report import markdown_table
+from replay.result import QUESTION
+from replay.studies.work import parallel
 
 HOUR = 3_600_000_000  # microseconds
 ARMS = ("a", "b", "c", "d", "e")
@@ -25,7 +23,7 @@ POOLS: tuple[Pool, ...] = ("own", "balanced", "auto")
 
 
 @dataclass(frozen=True)
-class Design:
+class World:
     """Half of the people, or of the decisions, have one logger each."""
 
     assigned: str = "by decision"  # or "by user"
@@ -35,27 +33,44 @@ class Design:
     logs: int = 300
 
 
-def study(design: Design) -> list[dict[str, float | str]]:
-    """One row a way to pool: errors against the value on each log's contexts."""
-    found: dict[str, list[list[float]]] = {pool: [] for pool in POOLS}
-    for seed in range(design.logs):
-        log = draw(design, seed)
-        for pool in POOLS:
-            found[pool].append(_looked_at(design, log, pool))
-    return [{"pool": pool, **_summary(np.array(rows))} for pool, rows in found.items()]
+@dataclass(frozen=True)
+class Design:
+    """Fixed before measuring."""
+
+    assigned: tuple[str, ...] = ("by decision", "by user")
+    logs: int = 300
 
 
-def draw(design: Design, seed: int) -> Log:
+def study(design: Design) -> dict[str, Any]:
+    """One row a world and way to pool: errors against the value on each log's contexts."""
+    worlds = [World(assigned=how, logs=design.logs) for how in design.assigned]
+    jobs = [(world, seed) for world in worlds for seed in range(world.logs)]
+    looked = np.array(parallel(_looked_at, jobs)).reshape(len(worlds), design.logs, len(POOLS), -1)
+    rows = [
+        {"assigned": world.assigned, "pool": pool, **_summary(looked[i, :, j])}
+        for i, world in enumerate(worlds)
+        for j, pool in enumerate(POOLS)
+    ]
+    return {"question": QUESTION, "design": asdict(design), "rows": rows}
+
+
+def summaries(world: World) -> list[dict[str, float | str]]:
+    """One row a way to pool."""
+    looked = np.array([_looked_at((world, seed)) for seed in range(world.logs)])
+    return [{"pool": pool, **_summary(looked[:, j])} for j, pool in enumerate(POOLS)]
+
+
+def draw(world: World, seed: int) -> Log:
     """A log of `random` and `linucb:epsilon=0.2`, both learning users' sums; seeded."""
-    rng = np.random.default_rng([seed, design.users])
+    rng = np.random.default_rng([seed, world.users])
     loggers = [make(f"random:seed={seed}"), make(f"linucb:epsilon=0.2,seed={seed}")]
     worth = rng.normal(scale=0.5, size=len(ARMS))
     records: list[tuple[Decision, Feedback | None]] = []
     truth: list[Floats] = []
-    for u in range(design.users):
+    for u in range(world.users):
         loop = UserLoop(UserState.empty(f"u{u}", "custom", 2))
-        whose = rng.integers(2, size=design.decisions)
-        if design.assigned == "by user":
+        whose = rng.integers(2, size=world.decisions)
+        if world.assigned == "by user":
             whose[:] = whose[0]
         for i, logger in enumerate(whose):
             k = int(rng.integers(2, len(ARMS) + 1))
@@ -71,8 +86,14 @@ def draw(design: Design, seed: int) -> Log:
     return log_of(records, expected_reward=truth)
 
 
-def _looked_at(design: Design, log: Log, pool: Pool) -> list[float]:
-    found = evaluate(log, design.target, learn="logged", pool=pool, estimators=("auto", "ips"))
+def _looked_at(job: tuple[World, int]) -> list[list[float]]:
+    world, seed = job
+    log = draw(world, seed)
+    return [_pooled(world, log, pool) for pool in POOLS]
+
+
+def _pooled(world: World, log: Log, pool: Pool) -> list[float]:
+    found = evaluate(log, world.target, learn="logged", pool=pool, estimators=("auto", "ips"))
     auto, ips = found.results[0].judged.rows
     truth = found.results[0].truth_log
     assert None not in (auto.low, auto.high, ips.value, truth)
@@ -95,21 +116,3 @@ def _summary(rows: Floats) -> dict[str, float]:
         "coverage of auto": float(covered.mean()),
         "balanced": float(balanced.mean()),
     }
-
-
-def main() -> None:
-    """Prints a Markdown table, one row a design and way to pool."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--logs", type=int, default=300, help="independent logs a design")
-    logs = parser.parse_args().logs
-    rows: list[list[str]] = []
-    for assigned in ("by decision", "by user"):
-        for row in study(Design(assigned=assigned, logs=logs)):
-            cells = [x if isinstance(x, str) else f"{x:.4f}" for x in row.values()]
-            rows.append([assigned, *cells])
-    header = ["assigned", "pool", *list(_summary(np.zeros((2, 4))))]
-    print("\n".join(markdown_table(header, rows)))
-
-
-if __name__ == "__main__":
-    main()

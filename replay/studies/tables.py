@@ -1,7 +1,9 @@
 """The studies' tables in Markdown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from replay.report import markdown_table
 
 
 def coverage_table(found: Mapping[str, Any]) -> str:
@@ -95,3 +97,28 @@ def adaptive_table(found: Mapping[str, Any]) -> str:
         shown = [f"{r['covered'] / r['logs']:.3f} ({r['mean_half_width']:.3f})" for r in rows]
         lines.append(f"| {name} | {' | '.join(shown)} |")
     return "\n".join(lines) + "\n"
+
+
+def many_table(found: Mapping[str, Any]) -> str:
+    """One row a world: shares of its logs."""
+    lead = (
+        f"Question: {found['question']}. A uniform logger, 100 users with 10 decisions each, "
+        f"policy k plays action k half the time; shares of {found['design']['logs']} logs."
+    )
+    return _plain(lead, found["rows"])
+
+
+def pooled_table(found: Mapping[str, Any]) -> str:
+    """One row a world and way to pool."""
+    lead = (
+        f"Question: {found['question']}. Two loggers in one log, {found['design']['logs']} logs; "
+        "errors against the value on each log's contexts, `balanced` the share that was pooled."
+    )
+    return _plain(lead, found["rows"])
+
+
+def _plain(lead: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as they are, numbers to three digits."""
+    names = [name.replace("_", " ") for name in rows[0]]
+    cells = [[f"{x:.3f}" if isinstance(x, float) else str(x) for x in r.values()] for r in rows]
+    return "\n".join([lead, "", *markdown_table(names, cells)]) + "\n"

@@ -19,7 +19,7 @@ from replay.intervals.simultaneous import best_levels, joint_level
 from replay.plots import MOST as MOST_SHOWN
 from replay.plots import plot_estimates, shown
 from replay.result import Evaluation
-from replay.studies.best_of_many import Design, study
+from replay.studies.best_of_many import World, shares
 
 GRID = "linucb:alpha={0.1,1},epsilon={0.05,0.2}"
 LEVEL = 0.95
@@ -177,7 +177,7 @@ def test_the_best_of_twenty_equal_policies() -> None:
     Tolerance: three binomial errors of as many logs.
     """
     logs = 40
-    found = study(Design(users=60, decisions=6, logs=logs))
+    found = shares(World(users=60, decisions=6, logs=logs))
     error = math.sqrt(LEVEL * (1 - LEVEL) / logs)
     assert found.joint >= LEVEL - 3 * error
     assert found.best >= LEVEL - 3 * error
@@ -189,7 +189,7 @@ def test_the_best_of_twenty_equal_policies() -> None:
 
 
 def test_a_policy_that_is_better_is_clearly_so() -> None:
-    found = study(Design(policies=4, users=200, gain=0.4, logs=10))
+    found = shares(World(policies=4, users=200, gain=0.4, logs=10))
     assert found.clear == 1.0
     assert found.wrong == 0.0
 

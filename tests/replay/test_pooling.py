@@ -16,7 +16,7 @@ from replay.loggers import LEAST_CHOICES, Unknown, loggers_of
 from replay.pooling import BY_DECISION, BY_USER, REGARDLESS, _posterior
 from replay.propensities import behavior_of
 from replay.result import Evaluation
-from replay.studies.pooled import Design, study
+from replay.studies.pooled import World, summaries
 
 TARGET = "linucb:epsilon=0.05"
 USERS, DECISIONS = 40, 10
@@ -280,11 +280,11 @@ def test_pooling_from_the_command_line(
 @pytest.mark.parametrize("assigned", ["by decision", "by user"])
 def test_the_study_of_pooling_in_small(assigned: str) -> None:
     """The same logs pooled three ways; the same again for the same seeds."""
-    design = Design(assigned=assigned, logs=3)
-    own, balanced, auto = study(design)
+    design = World(assigned=assigned, logs=3)
+    own, balanced, auto = summaries(design)
     assert (own["balanced"], balanced["balanced"]) == (0.0, 1.0)
     assert 0 <= auto["balanced"] <= 1
-    assert study(design) == [own, balanced, auto]
+    assert summaries(design) == [own, balanced, auto]
     assert balanced["width of auto"] < own["width of auto"]
 
 
