@@ -14,7 +14,7 @@ GROUPS = ("a", "b", "c", "d", "e")
 
 
 def intervals_table(found: Mapping[str, Any]) -> str:
-    """All of it in Markdown."""
+    """`auto` beside its goals and the peers, and the verdict as a classifier."""
     cells = found["cells"]
     judged = [judgement(cell) for cell in cells]
     lines = [
@@ -27,10 +27,6 @@ def intervals_table(found: Mapping[str, Any]) -> str:
         "",
         *_sentences(judged),
         "",
-        "Every estimator with every interval, coverage in the groups' cells: mean (least).",
-        "",
-        *_pairs(cells),
-        "",
         "The verdict as a classifier, over all cells: how often each row was called what, how "
         f"often its interval then covered, how often it was refused with ess over {AMPLE:.0f} "
         "(support is full in every cell).",
@@ -38,6 +34,15 @@ def intervals_table(found: Mapping[str, Any]) -> str:
         *_verdicts(cells),
     ]
     return "\n".join(lines) + "\n"
+
+
+def pairs_table(found: Mapping[str, Any]) -> str:
+    """Every estimator with every interval."""
+    lead = (
+        f"Question: {found['question']}. Coverage in the cells of each group, mean (least); level "
+        f"{found['design']['level']:.0%}. The cells and how much chance there is: intervals.md."
+    )
+    return "\n".join([lead, "", *_pairs(found["cells"])]) + "\n"
 
 
 def _goals(cells: Sequence[Mapping[str, Any]], judged: Sequence[Judgement]) -> list[str]:
