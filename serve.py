@@ -310,7 +310,7 @@ def serve(options: argparse.Namespace) -> int:
 def _warm(policy: Policy) -> None:
     """Compiles the kernels before the first person waits for them."""
     state = UserState.empty("warm-up", NAME, WIDTH)
-    probabilities(policy, state, [OTHER], np.zeros((1, WIDTH)))
+    probabilities(policy, state, [OTHER], np.zeros((1, WIDTH)), "warm-up")
     state.fold(OTHER, np.zeros(WIDTH), 0.0, "warm-up", 0)
 
 

@@ -92,13 +92,13 @@ def plain_python(batch: Batch, sums: Sums, alpha: float) -> np.ndarray:
     out = np.empty(len(batch.slot))
     function: Any = upper_bounds
     interpreted = getattr(function, "py_func", function)
-    factor = interpreted.__globals__["_factor"]
-    interpreted.__globals__["_factor"] = getattr(factor, "py_func", factor)
+    factor = interpreted.__globals__["factor"]
+    interpreted.__globals__["factor"] = getattr(factor, "py_func", factor)
     try:
         arrays = (batch.offsets, batch.context, batch.slot, batch.first, batch.last)
         interpreted(*arrays, sums.gram, sums.moment, alpha, 1.0, False, out)
     finally:
-        interpreted.__globals__["_factor"] = factor
+        interpreted.__globals__["factor"] = factor
     return out
 
 

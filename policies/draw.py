@@ -19,9 +19,13 @@ def uniform(purpose: str, seed: int, name: str, index: int = 0) -> float:
 
     `name` is a decision's id, or another id that names the draw for life.
     """
-    message = f"{seed}\x1f{index}\x1f{name}".encode()
-    word = hashlib.blake2b(message, digest_size=8, key=_KEYS[purpose]).digest()
-    return (int.from_bytes(word, "little") >> 11) * 2.0**-53
+    return (word(purpose, f"{seed}\x1f{index}\x1f{name}") >> 11) * 2.0**-53
+
+
+def word(purpose: str, name: str) -> int:
+    """64 random bits, keyed by `(purpose, name)`."""
+    digest = hashlib.blake2b(name.encode(), digest_size=8, key=_KEYS[purpose]).digest()
+    return int.from_bytes(digest, "little")
 
 
 @kernel

@@ -1,19 +1,15 @@
 """`linucb`: disjoint LinUCB with an exploration floor."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from policies.arrays import Floats, Ints
-from policies.errors import BadInput
+from policies.parameters import check_arm, check_epsilon, check_lambda, check_scale, check_whole
 from policies.policy import Batch, greedy_pmf
 from policies.ridge import upper_bounds
 from policies.sums import Sums
-
-LEAST_EPSILON = 1e-9  # below it, weights of what was explored are of no use
-LEAST_LAMBDA = 1e-6  # below it a Cholesky factor of few observations loses its digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +33,11 @@ class LinUCB:
 
     def __post_init__(self) -> None:
         """Raises `BadInput` for a parameter outside its range."""
-        if not (math.isfinite(self.alpha) and self.alpha >= 0):
-            raise BadInput("linucb: alpha", "must be finite and not negative", self.alpha)
-        if self.epsilon != 0 and not LEAST_EPSILON <= self.epsilon <= 1:
-            rule = f"must be 0 or in [{LEAST_EPSILON:g}, 1]"
-            raise BadInput("linucb: epsilon", rule, self.epsilon)
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
-            raise BadInput("linucb: seed", "must be a whole number", self.seed)
-        if not (math.isfinite(self.lambda_) and self.lambda_ >= LEAST_LAMBDA):
-            raise BadInput("linucb: lambda", f"must be at least {LEAST_LAMBDA:g}", self.lambda_)
-        if self.arm not in ("own", "shared"):
-            raise BadInput("linucb: arm", "must be own or shared", self.arm)
+        check_scale("linucb", "alpha", self.alpha)
+        check_epsilon("linucb", self.epsilon)
+        check_whole("linucb", "seed", self.seed)
+        check_lambda("linucb", self.lambda_)
+        check_arm("linucb", self.arm)
 
     @property
     def explores(self) -> bool:

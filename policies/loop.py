@@ -12,6 +12,7 @@ import numpy as np
 from policies.arrays import Floats
 from policies.draw import draws, uniform
 from policies.errors import BadInput
+from policies.keys import arm_keys, decision_keys, is_keyed
 from policies.policy import Batch, Policy
 from policies.records import Decision, Feedback
 from policies.rewards import DEFAULT_REWARD
@@ -52,7 +53,7 @@ class UserLoop:
 
         Call `expire(now)` first: what is due belongs into the state that decides.
         """
-        scores, pmf = probabilities(policy, self.state, arms, context)
+        scores, pmf = probabilities(policy, self.state, arms, context, decision_id)
         u = np.array([uniform("act", policy.seed, decision_id)])
         action = draws(pmf, np.array([0, len(arms)]), u)[0]
         decision = Decision(
@@ -83,16 +84,19 @@ class UserLoop:
 
 
 def probabilities(
-    policy: Policy, state: UserState, arms: Sequence[str], context: Floats
+    policy: Policy, state: UserState, arms: Sequence[str], context: Floats, decision_id: str
 ) -> tuple[Floats, Floats]:
     """Scores and pmf, each `(K,)`, of one decision: a batch of one."""
     offsets = np.array([0, len(arms)], dtype=np.int64)
+    keyed = is_keyed(policy)
     batch = Batch(
         offsets,
         context,
         np.array([state.slot(arm) for arm in arms], dtype=np.int64),
         np.array([1], dtype=np.int64),
         np.array([len(state.arms) + 1], dtype=np.int64),
+        decision_keys([decision_id]) if keyed else None,
+        arm_keys(arms) if keyed else None,
     )
     scores = policy.score(batch, state.sums)
     if not np.isfinite(scores).all():

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from policies.arrays import Floats, Ints
+from policies.arrays import Floats, Ints, Words
 from policies.jit import kernel
 from policies.sums import Sums
 
@@ -18,13 +18,16 @@ class Batch:
     slot: Ints  # (N,) the candidate's arm, a row of the sums; 0 = an arm never seen
     first: Ints  # (n,) the rows first[i]:last[i] of the sums are all arms of the user
     last: Ints  # (n,)
+    decision_key: Words | None = None  # (n,) of the decision's id; for a policy that is `keyed`
+    arm_key: Words | None = None  # (N,) of the candidate's arm, known or not
 
 
 class Policy(Protocol):
     """A frozen dataclass whose fields are the parameters of its spec.
 
     It holds no state and no random numbers: state comes in as sums, draws come from
-    the decision's id and `seed`.
+    the decision's id and `seed`. One that draws in `score`, or must tell arms by their
+    names, has a class attribute or property `keyed = True`: its batches have keys.
     """
 
     @property

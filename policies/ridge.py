@@ -15,7 +15,7 @@ from policies.jit import kernel
 
 
 @kernel
-def _factor(
+def factor(
     gram: Floats,
     moment: Floats,
     first: int,
@@ -75,11 +75,11 @@ def upper_bounds(
     for i in range(offsets.shape[0] - 1):
         held = -1
         if shared:
-            _factor(gram, moment, first[i], last[i], lam, chol, z)
+            factor(gram, moment, first[i], last[i], lam, chol, z)
         for c in range(offsets[i], offsets[i + 1]):
             if not shared and slot[c] != held:
                 held = slot[c]
-                _factor(gram, moment, held, held + 1, lam, chol, z)
+                factor(gram, moment, held, held + 1, lam, chol, z)
             mean = 0.0
             square = 0.0
             for j in range(width):

@@ -16,6 +16,9 @@ from policies.policy import Policy
 POLICIES = {
     "random": "policies.random:Random",
     "linucb": "policies.linucb:LinUCB",
+    "epsilon-greedy": "policies.epsilon_greedy:EpsilonGreedy",
+    "lin-ts": "policies.lin_ts:LinTS",
+    "beta-ts": "policies.beta_ts:BetaTS",
 }
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from journal.log import NONE, Log
 from policies.arrays import Bools, Floats, Ints
 from policies.draw import draws, uniform
+from policies.keys import arm_keys, decision_keys, is_keyed
 from policies.policy import Batch, Policy
 from policies.state import UserState
 from policies.sums import Sums
@@ -133,7 +134,7 @@ class _Job:
         asked = asked[np.argsort(self.stage[asked], kind="stable")]
         folds = rows[self.fold_at[rows] != NONE]
         folds = folds[np.argsort(self.fold_at[folds], kind="stable")]
-        batch, where = _gather(log, self.arms, asked)
+        batch, where = _gather(log, self.arms, asked, is_keyed(self.policy))
         context, reward, slot = (
             log.context[chosen[folds]],
             log.reward[folds],
@@ -157,12 +158,21 @@ class _Job:
                 self.sums.fold(slot[kept], context[kept], reward[kept])
 
 
-def _gather(log: Log, arms: Arms, rows: Ints) -> tuple[Batch, Ints]:
+def _gather(log: Log, arms: Arms, rows: Ints, keyed: bool) -> tuple[Batch, Ints]:
     """The batch of `rows` in that order, and where its candidates are in the log `(M,)`."""
     lengths = np.diff(log.offsets)[rows]
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     where = np.arange(offsets[-1]) + np.repeat(log.offsets[rows] - offsets[:-1], lengths)
-    batch = Batch(offsets, log.context[where], arms.read[where], arms.first[rows], arms.last[rows])
+    ids = log.decision_id if keyed else []
+    batch = Batch(
+        offsets,
+        log.context[where],
+        arms.read[where],
+        arms.first[rows],
+        arms.last[rows],
+        decision_keys(ids[i] for i in rows.tolist()) if keyed else None,
+        arm_keys(log.arm_names)[log.arm[where]] if keyed else None,
+    )
     return batch, where
 
 
@@ -174,4 +184,6 @@ def _part(batch: Batch, a: int, b: int) -> Batch:
         batch.slot[start:stop],
         batch.first[a:b],
         batch.last[a:b],
+        None if batch.decision_key is None else batch.decision_key[a:b],
+        None if batch.arm_key is None else batch.arm_key[start:stop],
     )

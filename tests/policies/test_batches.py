@@ -9,14 +9,17 @@ from hypothesis import strategies as st
 
 from policies import BadInput, canonical, make
 from policies.arrays import Floats, Ints
-from policies.linucb import LEAST_LAMBDA, LinUCB
+from policies.keys import arm_keys
+from policies.linucb import LinUCB
 from policies.loop import check_pmf
+from policies.parameters import LEAST_LAMBDA
 from policies.policy import Batch, Policy, greedy_pmf
 from policies.spec import POLICIES
 from policies.sums import Sums
 
 SAME = settings(deadline=None, derandomize=True, database=None, max_examples=60)
 SPECS = [*POLICIES, "linucb:arm=shared,alpha=0.3", "linucb:epsilon=0", "linucb:lambda=1e-6"]
+SPECS += ["lin-ts:draws=7,arm=shared,sigma=2", "lin-ts:draws=3,epsilon=0"]
 
 
 @dataclass
@@ -45,7 +48,8 @@ def worlds(draw: st.DrawFn) -> World:
     slot = np.where(arm < 0, 0, np.repeat(first, lengths) + arm)
     context = rng.choice([-1.0, 0.0, 0.5, 1.0], (total, width))  # a grid, so that some tie
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return World(Batch(offsets, context, slot, first, first + arms), sums)
+    keys = rng.integers(0, 2**64, n, np.uint64), arm_keys(map(str, arm))
+    return World(Batch(offsets, context, slot, first, first + arms, *keys), sums)
 
 
 def answers(policy: Policy, batch: Batch, sums: Sums) -> tuple[Floats, Floats]:
@@ -59,10 +63,11 @@ def reordered(batch: Batch, order: Ints) -> tuple[Batch, Ints]:
     pieces = [np.arange(a, a + k) for a, k in zip(start, length, strict=True)]
     at = np.concatenate(pieces)
     offsets = np.concatenate([[0], np.cumsum(length)])
-    return (
-        Batch(offsets, batch.context[at], batch.slot[at], batch.first[order], batch.last[order]),
-        at,
-    )
+    assert batch.decision_key is not None
+    assert batch.arm_key is not None
+    keys = batch.decision_key[order], batch.arm_key[at]
+    first, last = batch.first[order], batch.last[order]
+    return Batch(offsets, batch.context[at], batch.slot[at], first, last, *keys), at
 
 
 def same_bits(a: Floats, b: Floats) -> None:

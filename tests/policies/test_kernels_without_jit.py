@@ -9,13 +9,24 @@ import numpy as np
 
 from policies import jit, make
 from policies.loop import UserLoop
+from policies.spec import POLICIES
 from policies.state import UserState, to_json
 
+SPECS = (
+    "linucb:alpha=0.7,epsilon=0.1",
+    "linucb:alpha=0.7,epsilon=0.1,arm=shared",
+    "epsilon-greedy",
+    "lin-ts:draws=5",
+    "lin-ts:draws=5,arm=shared",
+    "beta-ts:draws=5",
+    "random",
+)
 
-def walked(arm: str) -> str:
+
+def walked(spec: str) -> str:
     """A digest of all scores, pmfs, actions and the last state of 300 decisions."""
     rng = np.random.default_rng(9)
-    policy = make(f"linucb:alpha=0.7,epsilon=0.1,arm={arm}")
+    policy = make(spec)
     loop = UserLoop(UserState.empty("u", "tip-v1", 5))
     digest = hashlib.sha256()
     for i in range(300):
@@ -39,10 +50,11 @@ def test_compiled_and_plain_python_give_the_same_bits() -> None:
         text=True,
         check=True,
     )
+    assert {spec.partition(":")[0] for spec in SPECS} == set(POLICIES)
     compiled, *found = done.stdout.split()
     assert (jit.COMPILED, compiled) == (os.environ.get("TIPBANDIT_JIT") != "0", "False")
-    assert found == [walked("own"), walked("shared")]
+    assert found == [walked(spec) for spec in SPECS]
 
 
 if __name__ == "__main__":
-    print(jit.COMPILED, walked("own"), walked("shared"))
+    print(jit.COMPILED, *(walked(spec) for spec in SPECS))

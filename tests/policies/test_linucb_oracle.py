@@ -141,7 +141,7 @@ def test_an_unseen_arm_scores_alpha_times_length_over_root_lambda(
     """theta is 0 and A is lambda I: only the bonus is left."""
     policy = make(f"linucb:alpha={alpha!r},lambda={lam!r},arm={arm}")
     state = UserState.empty("u", "test-5", D)
-    scores, _ = probabilities(policy, state, ["new"], np.array([x]))
+    scores, _ = probabilities(policy, state, ["new"], np.array([x]), "d")
     assert scores[0] == pytest.approx(
         alpha * math.hypot(*x) / math.sqrt(lam), rel=1e-12, abs=1e-150
     )
@@ -154,7 +154,7 @@ def test_an_unseen_arm_keeps_its_bonus_while_others_learn() -> None:
     for i in range(50):
         state.fold("work", rng.uniform(-1, 1, D), 1.0, f"d{i}", i)
     x = rng.uniform(-1, 1, D)
-    scores, _ = probabilities(make("linucb:alpha=0.7,lambda=4"), state, ["new"], x[None])
+    scores, _ = probabilities(make("linucb:alpha=0.7,lambda=4"), state, ["new"], x[None], "d")
     assert scores[0] == pytest.approx(0.7 * math.hypot(*x) / 2, rel=1e-12)
 
 
@@ -164,6 +164,6 @@ def test_exact_ties_share_what_the_floor_leaves(k: int, epsilon: float) -> None:
     """k twins and one worse candidate: (1-eps)/k + eps/(k+1) each, eps/(k+1) for the worse."""
     context = np.vstack([np.tile([1.0, 0.5, 0.25, 0.0, 0.0], (k, 1)), [[0.1, 0, 0, 0, 0]]])
     state = UserState.empty("u", "test-5", D)
-    _, pmf = probabilities(make(f"linucb:epsilon={epsilon}"), state, ["a"] * (k + 1), context)
+    _, pmf = probabilities(make(f"linucb:epsilon={epsilon}"), state, ["a"] * (k + 1), context, "d")
     floor = epsilon / (k + 1)
     np.testing.assert_allclose(pmf, [*[(1 - epsilon) / k + floor] * k, floor], rtol=1e-15)

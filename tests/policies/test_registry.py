@@ -1,6 +1,6 @@
 """The battery: what every registered policy must do, whoever wrote it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,13 +9,18 @@ import pytest
 from policies import canonical, make
 from policies.arrays import Floats, Ints
 from policies.errors import BadInput
-from policies.loop import UserLoop
+from policies.keys import arm_keys, decision_keys, is_keyed
+from policies.loop import UserLoop, probabilities
 from policies.policy import Batch, greedy_pmf
 from policies.spec import POLICIES
-from policies.state import UserState
+from policies.state import UserState, from_json, to_json
 from policies.sums import Sums
 
-SPECS = [*POLICIES, "linucb:arm=shared,alpha=0.3,lambda=0.5,epsilon=0.2,seed=7"]
+SPECS = [
+    *POLICIES,
+    "linucb:arm=shared,alpha=0.3,lambda=0.5,epsilon=0.2,seed=7",
+    "lin-ts:arm=shared,sigma=2.0,draws=33,epsilon=0.2,seed=-1",
+]
 ARMS, USERS, WIDTH = 4, 6, 5
 
 
@@ -35,17 +40,22 @@ def batch_and_sums(n: int = 60) -> tuple[Batch, Sums]:
     arm = rng.integers(-1, ARMS, offsets[-1])
     slot = np.where(arm < 0, 0, np.repeat(first, lengths) + arm)
     context = rng.uniform(-1, 1, (offsets[-1], WIDTH))
-    return Batch(offsets, context, slot, first, first + ARMS), sums
+    keys = decision_keys(f"d{i}" for i in range(n)), arm_keys(f"arm {a}" for a in arm)
+    return Batch(offsets, context, slot, first, first + ARMS, *keys), sums
 
 
 def part(batch: Batch, i: int) -> Batch:
     a, b = batch.offsets[i], batch.offsets[i + 1]
+    assert batch.decision_key is not None
+    assert batch.arm_key is not None
     return Batch(
         np.array([0, b - a]),
         batch.context[a:b],
         batch.slot[a:b],
         batch.first[i : i + 1],
         batch.last[i : i + 1],
+        batch.decision_key[i : i + 1],
+        batch.arm_key[a:b],
     )
 
 
@@ -84,6 +94,92 @@ def test_one_by_one_gives_the_bits_of_the_batch(spec: str) -> None:
         alone = policy.score(one, sums)
         np.testing.assert_array_equal(bits(alone), bits(scores[inside]))
         np.testing.assert_array_equal(bits(policy.pmf(alone, one.offsets)), bits(pmf[inside]))
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_permuting_candidates_permutes_the_pmf(spec: str) -> None:
+    """Bit for bit: the place on a list is no feature."""
+    batch, sums = batch_and_sums()
+    policy = make(spec)
+    rng = np.random.default_rng(4)
+    for i in range(len(batch.offsets) - 1):
+        one = part(batch, i)
+        order = rng.permutation(len(one.slot))
+        assert one.arm_key is not None
+        other = replace(
+            one, context=one.context[order], slot=one.slot[order], arm_key=one.arm_key[order]
+        )
+        before, after = (policy.pmf(policy.score(b, sums), b.offsets) for b in (one, other))
+        np.testing.assert_array_equal(bits(before[order]), bits(after))
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_floor_holds(spec: str) -> None:
+    """Every candidate gets epsilon/K at least, to the rounding of one product."""
+    batch, sums = batch_and_sums()
+    policy = make(spec)
+    pmf = policy.pmf(policy.score(batch, sums), batch.offsets)
+    lengths = np.diff(batch.offsets)
+    floor = np.repeat(getattr(policy, "epsilon", 1.0) / lengths, lengths)
+    assert (pmf >= floor * (1 - 1e-15)).all()
+
+
+def taught(seed: int = 3) -> UserLoop:
+    """A person with three arms that have learned, one of them little."""
+    rng = np.random.default_rng(seed)
+    loop = UserLoop(UserState.empty("u", "tip-v1", WIDTH))
+    for i in range(40):
+        arm = ["work", "home", "errands"][min(2, i // 18)]
+        loop.state.fold(arm, rng.uniform(-1, 1, WIDTH), float(rng.choice([-1, 0, 1])), f"f{i}", i)
+    return loop
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_sampled_frequencies_fit_the_pmf(spec: str) -> None:
+    """How often each candidate was shown is the sum of its probabilities, within 4.5
+    standard errors of a sum of independent draws (a false alarm: 3 in 100,000).
+    """
+    loop, policy, n = taught(), make(spec), 2_000
+    arms = ["work", "home", "errands", "new", "work"]
+    context = np.random.default_rng(8).uniform(-1, 1, (len(arms), WIDTH))
+    shown, expected, variance = np.zeros((3, len(arms)))
+    for i in range(n):
+        decision, _ = loop.decide(policy, f"d{i}", i, list("abcde"), arms, context, None)
+        shown[decision.action] += 1
+        expected += decision.pmf
+        variance += decision.pmf * (1 - decision.pmf)
+    assert shown.sum() == n
+    assert (np.abs(shown - expected) <= 4.5 * np.sqrt(variance)).all()
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_state_that_was_written_and_read_decides_alike(spec: str) -> None:
+    """The state is all that a policy knows."""
+    loop, policy = taught(), make(spec)
+    again = from_json(to_json(loop.state))
+    context = np.random.default_rng(8).uniform(-1, 1, (4, WIDTH))
+    arms = ["home", "new", "errands", "work"]
+    for i in range(20):
+        one, other = (
+            probabilities(policy, state, arms, context, f"d{i}")[1] for state in (loop.state, again)
+        )
+        np.testing.assert_array_equal(bits(one), bits(other))
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_who_draws_says_so_and_only_who_says_so_draws(spec: str) -> None:
+    """A `keyed` policy depends on the decision's id and needs it, another does not know it."""
+    batch, sums = batch_and_sums()
+    policy = make(spec)
+    keyless = replace(batch, decision_key=None, arm_key=None)
+    if is_keyed(policy):
+        with pytest.raises(BadInput, match="no keys"):
+            policy.score(keyless, sums)
+        n = len(batch.offsets) - 1
+        other = replace(batch, decision_key=decision_keys(f"e{i}" for i in range(n)))
+        assert (policy.score(other, sums) != policy.score(batch, sums)).any()
+    else:
+        np.testing.assert_array_equal(policy.score(keyless, sums), policy.score(batch, sums))
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -126,6 +222,14 @@ def test_who_has_learned_nothing_gets_finite_scores(spec: str) -> None:
         ("linucb:lambda=0", "lambda"),
         ("linucb:arm=both", "own or shared"),
         ("linucb:seed=1.5", "whole number"),
+        ("epsilon-greedy:epsilon=1.5", "epsilon-greedy: epsilon"),
+        ("epsilon-greedy:alpha=1", "alpha=1"),
+        ("lin-ts:draws=0", "draws: must be 1 to 100000"),
+        ("lin-ts:draws=1e3", "whole number"),
+        ("lin-ts:sigma=-1", "sigma"),
+        ("lin-ts:lambda=0", "lambda"),
+        ("beta-ts:draws=1000000", "draws"),
+        ("beta-ts:epsilon=nan", "epsilon"),
         ("no_such_module:Class", "cannot be imported"),
         ("policies.linucb:Nothing", "cannot be imported"),
         ("policies.state:file_name", "dataclass"),

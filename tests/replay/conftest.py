@@ -77,7 +77,8 @@ def live(
                 told |= {f.decision_id: f for f in loop.expire(at)}
                 told[name] = loop.answer(name, WORTH[reward], reward, at)
                 d = shown[name]
-                again[name] = probabilities(make(d.policy), loop.state, d.arms, d.context)[1]
+                policy = make(d.policy)
+                again[name] = probabilities(policy, loop.state, d.arms, d.context, name)[1]
             pending = [p for p in pending if p[0] >= now]
             told |= {f.decision_id: f for f in loop.expire(now)}
             k = int(rng.integers(2, 7))

@@ -17,6 +17,7 @@ from replay.training import train
 from replay.walk import walk
 
 SPECS = ["random", "linucb", "linucb:alpha=0.3,epsilon=0.2,arm=shared", "linucb:lambda=0.01"]
+SPECS += ["epsilon-greedy", "lin-ts:draws=9", "lin-ts:draws=9,arm=shared", "beta-ts:draws=9"]
 LEARNS = ["none", "logged", "replay"]
 
 
@@ -105,7 +106,7 @@ def test_another_policy_one_by_one_beside_the_logged_answers(log: Log, spec: str
                 fold(loop.state, log, folds.pop(0))
             span = slice(log.offsets[i], log.offsets[i + 1])
             arms = [log.arm_names[a] for a in log.arm[span]]
-            _, pmf = probabilities(policy, loop.state, arms, log.context[span])
+            _, pmf = probabilities(policy, loop.state, arms, log.context[span], log.decision_id[i])
             assert bits(pmf) == bits(found[span])
 
 
@@ -268,5 +269,5 @@ def test_a_frozen_state_does_not_know_which_arms_will_be_too_many(
         span = slice(log.offsets[i], log.offsets[i + 1])
         arms = [log.arm_names[a] for a in log.arm[span]]
         state = states[log.user_names[code]]
-        _, pmf = probabilities(make("linucb"), state, arms, log.context[span])
+        _, pmf = probabilities(make("linucb"), state, arms, log.context[span], log.decision_id[i])
         assert bits(pmf) == bits(found[span])
