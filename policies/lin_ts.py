@@ -27,12 +27,12 @@ class LinTS:
 
     >>> from policies import canonical, make
     >>> canonical(make("lin-ts"))
-    'lin-ts:sigma=0.5,draws=100,epsilon=0.05,lambda=1.0,arm=own,seed=0'
+    'lin-ts:sigma=0.25,draws=100,epsilon=0.05,lambda=1.0,arm=own,seed=0'
     """
 
     keyed: ClassVar[bool] = True
 
-    sigma: float = 0.5
+    sigma: float = 0.25
     draws: int = 100
     epsilon: float = 0.05
     lambda_: float = 1.0

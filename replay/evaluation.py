@@ -7,8 +7,9 @@ import pandas as pd
 
 from journal.log import Log
 from journal.states import read_states
-from policies import BadInput
+from policies import BadInput, canonical
 from policies.features import parse_instant
+from policies.policy import Policy
 from policies.records import micros
 from policies.state import UserState
 from replay.auditing import audit as audit_of
@@ -33,7 +34,7 @@ LEARN = ("none", "logged", "replay")
 
 def evaluate(
     log: str | Log | pd.DataFrame,
-    policy: str | Callable[..., Any] | Sequence[str | Callable[..., Any]] | None = None,
+    policy: str | Policy | Callable[..., Any] | Sequence[Any] | None = None,
     *,
     against: str | None = None,
     state: str | Mapping[str, UserState] | None = None,
@@ -58,7 +59,7 @@ def evaluate(
 
     `log`: a path, a `Log`, or a DataFrame (with `columns`, `reward_range`, `action_by` as
     `journal.frame.log_of_frame` reads them). `policy`: specs (`"linucb:alpha=1"`, or
-    several at once, `"linucb:alpha={0.1,1}"`) or functions
+    several at once, `"linucb:alpha={0.1,1}"`), policies as they are, or functions
     `fn(candidate_ids, context (K, d)) -> pmf (K,)`; `pmf`: a Parquet file, a column of the
     DataFrame, or one list a decision. `learn`: "none" keeps the starting `state` frozen,
     "logged" learns from all earlier feedback, "replay" from what the policy would have seen.
@@ -143,7 +144,9 @@ def _micros(moment: str | int | None, name: str) -> int | None:
 def _listed(policy: Any) -> list[Any]:
     if policy is None:
         return []
-    return [policy] if isinstance(policy, str) or callable(policy) else list(policy)
+    one = isinstance(policy, str) or callable(policy) or hasattr(policy, "score")
+    given = [policy] if one else list(policy)
+    return [canonical(p) if hasattr(p, "score") else p for p in given]
 
 
 def _given_pmf(read: Log, log: Any, pmf: Any) -> Evaluated:
