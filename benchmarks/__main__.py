@@ -20,7 +20,7 @@ import numpy as np
 
 from policies import make
 from policies.policy import Batch
-from policies.ridge import upper_bounds
+from policies.ridge import NO_PRIOR, upper_bounds
 from policies.sums import Sums
 
 USERS, ARMS, K, WIDTH = 2_000, 10, 10, 5
@@ -92,13 +92,14 @@ def plain_python(batch: Batch, sums: Sums, alpha: float) -> np.ndarray:
     out = np.empty(len(batch.slot))
     function: Any = upper_bounds
     interpreted = getattr(function, "py_func", function)
-    factor = interpreted.__globals__["factor"]
-    interpreted.__globals__["factor"] = getattr(factor, "py_func", factor)
+    called = {name: interpreted.__globals__[name] for name in ("factor", "ridge")}
+    for name, kernel in called.items():
+        interpreted.__globals__[name] = getattr(kernel, "py_func", kernel)
     try:
         arrays = (batch.offsets, batch.context, batch.slot, batch.first, batch.last)
-        interpreted(*arrays, sums.gram, sums.moment, alpha, 1.0, False, out)
+        interpreted(*arrays, sums.gram, sums.moment, alpha, 1.0, False, *NO_PRIOR, out)
     finally:
-        interpreted.__globals__["factor"] = factor
+        interpreted.__globals__.update(called)
     return out
 
 

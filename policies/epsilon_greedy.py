@@ -8,7 +8,7 @@ import numpy as np
 from policies.arrays import Floats, Ints
 from policies.parameters import check_arm, check_epsilon, check_lambda, check_whole
 from policies.policy import Batch, greedy_pmf
-from policies.ridge import upper_bounds
+from policies.ridge import NO_PRIOR, upper_bounds
 from policies.sums import Sums
 
 
@@ -55,6 +55,7 @@ class EpsilonGreedy:
             0.0,
             self.lambda_,
             self.arm == "shared",
+            *NO_PRIOR,
             out,
         )
         return out

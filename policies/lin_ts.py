@@ -10,7 +10,7 @@ from policies.deviates import next_normal
 from policies.jit import kernel
 from policies.parameters import check_arm, check_epsilon, check_lambda, check_scale, check_whole
 from policies.policy import Batch
-from policies.ridge import factor
+from policies.ridge import factor, ridge
 from policies.stream import stream_starts
 from policies.sums import Sums
 from policies.votes import MOST_DRAWS, mixed_pmf, share_votes
@@ -102,17 +102,19 @@ def _votes(
     z = np.empty(width)
     y = np.empty(width)
     noise = np.empty((draws, width))
+    base = ridge(lam, width)
+    zeros = np.zeros(width)
     for i in range(offsets.shape[0] - 1):
         start, stop = offsets[i], offsets[i + 1]
         sample = np.empty((stop - start, draws))
         held = -1
         drawn = -1
         if shared:
-            factor(gram, moment, first[i], last[i], lam, chol, z)
+            factor(gram, moment, first[i], last[i], base, zeros, lam, chol, z)
         for c in range(start, stop):
             if not shared and slot[c] != held:
                 held = slot[c]
-                factor(gram, moment, held, held + 1, lam, chol, z)
+                factor(gram, moment, held, held + 1, base, zeros, lam, chol, z)
             if drawn < 0 or (starts[c] != starts[drawn]).any():
                 drawn = c
                 stream = starts[c].copy()

@@ -22,6 +22,10 @@ class Batch:
     arm_key: Words | None = None  # (N,) of the candidate's arm, known or not
 
 
+SILENT = {"silent": True}
+"""Metadata of a field that the canonical spec leaves out at its default."""
+
+
 class Policy(Protocol):
     """A frozen dataclass whose fields are the parameters of its spec.
 

@@ -13,6 +13,11 @@ import numpy as np
 from policies.arrays import Floats, Ints
 from policies.jit import kernel
 
+LEAST_PRIOR = 1e-6  # eigenvalue of a prior's precision
+
+NO_PRIOR = np.empty(0, np.int64), np.empty((0, 0)), np.empty((0, 0))
+"""Rows, precisions and moments of no prior, for `upper_bounds`."""
+
 
 @kernel
 def factor(
@@ -20,11 +25,16 @@ def factor(
     moment: Floats,
     first: int,
     last: int,
-    lam: float,
+    base: Floats,
+    base_moment: Floats,
+    least: float,
     chol: Floats,
     z: Floats,
 ) -> None:
-    """L into `chol (d, d)` and L^-1 b into `z (d,)` for the summed rows first:last."""
+    """L into `chol (d, d)` and L^-1 b into `z (d,)` for the summed rows first:last.
+
+    `base (d(d+1)/2,)` and `base_moment (d,)` are added: lambda I and zeros, or a prior.
+    """
     width = z.shape[0]
     k = 0
     for i in range(width):
@@ -32,22 +42,31 @@ def factor(
             entry = 0.0
             for s in range(first, last):
                 entry += gram[s, k]
+            entry += base[k]
             k += 1
-            if i == j:
-                entry += lam
             for h in range(j):
                 entry -= chol[i, h] * chol[j, h]
             if i == j:
-                # Exact arithmetic never goes below lambda, rounding might.
-                chol[i, i] = math.sqrt(entry if entry > lam else lam)
+                # Exact arithmetic never goes below the least eigenvalue, rounding might.
+                chol[i, i] = math.sqrt(entry if entry > least else least)
             else:
                 chol[i, j] = entry / chol[j, j]
         entry = 0.0
         for s in range(first, last):
             entry += moment[s, i]
+        entry += base_moment[i]
         for h in range(i):
             entry -= chol[i, h] * z[h]
         z[i] = entry / chol[i, i]
+
+
+@kernel
+def ridge(lam: float, width: int) -> Floats:
+    """The lower triangle of lambda I, by rows, `(d(d+1)/2,)`."""
+    out = np.zeros(width * (width + 1) // 2)
+    for i in range(width):
+        out[i * (i + 1) // 2 + i] = lam
+    return out
 
 
 @kernel
@@ -62,24 +81,43 @@ def upper_bounds(
     alpha: float,
     lam: float,
     shared: bool,
+    prior: Ints,
+    prior_gram: Floats,
+    prior_moment: Floats,
     out: Floats,
 ) -> None:
     """theta'x + alpha sqrt(x' A^-1 x) of every candidate into `out (N,)`.
 
     `shared`: one theta from the sum over all the user's arms; else each arm its own.
+    `prior (N,)`: the rows of the prior in whose place lambda I else stands, then scaled by
+    lambda; empty: none.
     """
     width = context.shape[1]
     chol = np.empty((width, width))
     z = np.empty(width)
     y = np.empty(width)
+    base = ridge(lam, width)
+    base_moment = np.zeros(width)
+    least = lam
+    given = prior.shape[0] > 0
+    if given:
+        least = lam * LEAST_PRIOR
     for i in range(offsets.shape[0] - 1):
         held = -1
+        believed = -1
         if shared:
-            factor(gram, moment, first[i], last[i], lam, chol, z)
+            factor(gram, moment, first[i], last[i], base, base_moment, least, chol, z)
         for c in range(offsets[i], offsets[i + 1]):
+            if given and prior[c] != believed:
+                believed = prior[c]
+                held = -1
+                for k in range(base.shape[0]):
+                    base[k] = lam * prior_gram[believed, k]
+                for j in range(width):
+                    base_moment[j] = lam * prior_moment[believed, j]
             if not shared and slot[c] != held:
                 held = slot[c]
-                factor(gram, moment, held, held + 1, lam, chol, z)
+                factor(gram, moment, held, held + 1, base, base_moment, least, chol, z)
             mean = 0.0
             square = 0.0
             for j in range(width):

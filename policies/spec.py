@@ -50,13 +50,18 @@ def make(spec: str) -> Policy:
 def canonical(policy: Policy) -> str:
     """The spec in full, every parameter written: `make(canonical(p)) == p`.
 
-    A policy that has no parameter but its seed writes it only when it is not 0.
+    A policy that has no parameter but its seed writes it only when it is not 0, and a
+    parameter that came later (`SILENT`) only when it is not the default.
     """
     cls: Any = type(policy)
     name = {home: short for short, home in POLICIES.items()}.get(
         f"{cls.__module__}:{cls.__qualname__}", f"{cls.__module__}:{cls.__qualname__}"
     )
-    written = [(_parameter(f), _exact(f, getattr(policy, f.name))) for f in fields(cls)]
+    written = [
+        (_parameter(f), _exact(f, getattr(policy, f.name)))
+        for f in fields(cls)
+        if not (f.metadata.get("silent") and getattr(policy, f.name) == f.default)
+    ]
     if written == [("seed", 0)]:
         return name
     return f"{name}:{','.join(f'{key}={value}' for key, value in written)}"

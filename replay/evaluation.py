@@ -146,7 +146,7 @@ def _listed(policy: Any) -> list[Any]:
         return []
     one = isinstance(policy, str) or callable(policy) or hasattr(policy, "score")
     given = [policy] if one else list(policy)
-    return [canonical(p) if hasattr(p, "score") else p for p in given]
+    return [canonical(p) if hasattr(p, "score") and not callable(p) else p for p in given]
 
 
 def _given_pmf(read: Log, log: Any, pmf: Any) -> Evaluated:

@@ -18,7 +18,7 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "no policy": ((), "--policy: give at least one policy or --pmf"),
     "unknown policy": (
         ("--policy", "greedy"),
-        "policy: must be one of random, linucb, epsilon-greedy, lin-ts, beta-ts or module:Class, found",
+        "policy: must be one of random, linucb, epsilon-greedy, lin-ts, beta-ts or module:Class",
     ),
     "no policy's name": (("--policy", "a b"), "policy: must look like name:key=value"),
     "empty policy": (("--policy", ""), "policy: must look like name:key=value"),
