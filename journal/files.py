@@ -76,8 +76,9 @@ def _together(tables: Sequence[Any], name: str) -> Any:
     if len(ranges) > 1:
         raise BadInput(f"{name}: reward_range", "must be the same in all files", ranges)
     world = said[0][1] if all(w == said[0][1] for _, w in said) else None
+    priors = dict.fromkeys(p for t in tables for p in schema.know_priors(t.schema, name))
     table = pa.concat_tables([t.replace_schema_metadata(None) for t in tables])
-    return table.replace_schema_metadata(schema.metadata(ranges[0], world))
+    return table.replace_schema_metadata(schema.metadata(ranges[0], world, tuple(priors)))
 
 
 def write_log(log: Log, path: str | os.PathLike[str]) -> None:
@@ -113,9 +114,10 @@ def write_log(log: Log, path: str | os.PathLike[str]) -> None:
 
 
 def _journal(name: str) -> Any:
-    from journal.live_rows import records
+    from journal.live_rows import know_kept_priors, records
 
     try:
+        know_kept_priors(name)
         rows = list(records(name))
         pairs = [(decision, feedback) for decision, feedback, _ in rows]
         return log_of(pairs, digests=[digest for _, _, digest in rows], path=name).table

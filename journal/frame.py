@@ -85,19 +85,22 @@ def log_of_frame(
         raise BadInput(name, f"cannot be read as a log ({error})") from None
     kept = frame.attrs.get(_ATTRS, {})
     span = reward_range or kept.get("reward_range", REWARD_RANGE)
-    table = pa.table(built).replace_schema_metadata(schema.metadata(span, kept.get("world")))
+    table = pa.table(built).replace_schema_metadata(
+        schema.metadata(span, kept.get("world"), kept.get("priors", ()))
+    )
     return log_of_table(table, name)
 
 
 def frame_of_log(log: Log) -> pd.DataFrame:
     """The log as a DataFrame with the schema's columns; lists stay lists.
 
-    Its `attrs` hold the log's range of rewards and simulated world, for the way back.
+    Its `attrs` hold the log's range of rewards, simulated world and priors, for the way back.
     """
     frame: pd.DataFrame = log.table.to_pandas()
     if frame["pscore"].isna().any():
         frame["pscore"] = frame["pscore"].astype("Float64")  # unknown, where NaN would be wrong
-    frame.attrs[_ATTRS] = {"reward_range": log.reward_range, "world": log.world}
+    about = {"reward_range": log.reward_range, "world": log.world, "priors": log.priors}
+    frame.attrs[_ATTRS] = about
     return frame
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from journal.schema_sql import COLUMNS, SCHEMA, VERSION
 from policies.arrays import Floats
 from policies.errors import BadInput
+from policies.prior import know, priors_in
 from policies.records import Decision, Feedback, decision_digest, feedback_digest
 
 
@@ -78,6 +79,24 @@ def records(path: str | Path) -> Iterator[tuple[Decision, Feedback | None, bytes
         db.close()
 
 
+def know_kept_priors(path: str | Path) -> None:
+    """Makes known the priors that the journal's decisions started from."""
+    db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        _check_version(db, path)
+        for key, text in db.execute("SELECT key, value FROM meta WHERE key GLOB 'prior *'"):
+            know(str(text), f"{path}: {key}")
+    finally:
+        db.close()
+
+
+def _keep_priors(db: sqlite3.Connection, policy: str) -> None:
+    """Keeps the text of each prior that a spec names: its hash alone rebuilds nothing."""
+    for prior in priors_in([policy]):
+        row = f"prior {prior.name}", prior.text
+        db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", row)
+
+
 def columns_of(table: str) -> str:
     """The columns of a decision, of a table's alias."""
     return ", ".join(f"{table}.{name.strip()}" for name in COLUMNS.split(","))
@@ -113,6 +132,7 @@ def insert_decision(
     db: sqlite3.Connection, d: Decision, scores: Floats, request_id: str | None, body: bytes
 ) -> None:
     """Writes a decision with its scores `(K,)` and the request that asked for it."""
+    _keep_priors(db, d.policy)
     candidates = json.dumps({"ids": d.candidate_ids, "arms": d.arms}, ensure_ascii=False)
     db.execute(
         f"INSERT INTO decisions ({COLUMNS}, request_id, body, scores, digest)"

@@ -220,6 +220,11 @@ class Log:
         return self._about[1]
 
     @cached_property
+    def priors(self) -> tuple[str, ...]:
+        """The texts of the priors that its policies started from."""
+        return schema.know_priors(self.table.schema, self.path)
+
+    @cached_property
     def sha256(self) -> str:
         """Of the bytes it was read from; of its Arrow stream when it was made in memory."""
         if self.source is not None:
@@ -300,6 +305,7 @@ def log_of_table(
     Raises `BadInput` naming file, row, column, rule and what was found.
     """
     log = Log(check_shape(table, path), path, source, notes)
+    schema.know_priors(table.schema, path)
     if values:
         check_values(log)
     return log

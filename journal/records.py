@@ -10,6 +10,7 @@ from journal import schema
 from journal.log import Log
 from policies.arrays import Floats
 from policies.errors import BadInput
+from policies.prior import priors_in
 from policies.records import Decision, Feedback, record_digest
 from policies.rewards import REWARD_RANGE
 
@@ -77,8 +78,9 @@ def log_of(
         truth,
         column("digest", digests or [record_digest(d, f) for d, f in records]),
     ]
+    priors = [prior.text for prior in priors_in(sorted({d.policy for d in decisions}))]
     table = pa.Table.from_arrays(
-        columns, schema=fields.with_metadata(schema.metadata(reward_range, world))
+        columns, schema=fields.with_metadata(schema.metadata(reward_range, world, priors))
     )
     return Log(table, path)
 

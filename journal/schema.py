@@ -1,12 +1,13 @@
 """The columns of the columnar log: one row a decision (docs/log-schema.md)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from policies.errors import BadInput
+from policies.prior import know
 
 VERSION = 1
 TIME = pa.timestamp("us", tz="UTC")
@@ -49,15 +50,21 @@ NAMES = tuple(columns(1).names)
 
 
 def metadata(
-    reward_range: tuple[float, float], world: Mapping[str, object] | None
+    reward_range: tuple[float, float],
+    world: Mapping[str, object] | None,
+    priors: Sequence[str] = (),
 ) -> dict[str, str]:
-    """What a file says of itself: schema version, range of rewards, the simulated world."""
+    """What a file says of itself: schema version, range of rewards, the simulated world, and
+    the text of each prior that its policies started from.
+    """
     about = {
         "tipbandit_log": str(VERSION),
         "reward_range": json.dumps([float(x) for x in reward_range]),
     }
     if world is not None:
         about["world"] = json.dumps(dict(world), sort_keys=True)
+    if priors:
+        about["priors"] = json.dumps(list(priors), ensure_ascii=False)
     return about
 
 
@@ -77,6 +84,18 @@ def about(
         raise BadInput(f"{path}: world", "must be an object", world)
     low, high = default_range if span is None else span
     return (float(low), float(high)), world
+
+
+def know_priors(schema: pa.Schema, path: str) -> tuple[str, ...]:
+    """The texts of the priors that `metadata` wrote; from now on their names are known."""
+    texts = _said(schema, "priors", path)
+    if texts is None:
+        return ()
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise BadInput(f"{path}: priors", "must be a list of texts", texts)
+    for i, text in enumerate(texts):
+        know(text, f"{path}: priors[{i}]")
+    return tuple(texts)
 
 
 def _is_range(span: Any) -> bool:

@@ -28,6 +28,7 @@ _NAMED = re.compile(r"sha256:[0-9a-f]{64}")
 class Prior:
     """R arms' precisions P and P mean; row R is for every other arm."""
 
+    name: str
     text: str
     width: int
     keys: Words  # (R,) ascending, keys of the arms
@@ -53,7 +54,7 @@ def know(text: str, where: str) -> str:
     """The name of the prior that `text` is. Raises `BadInput` when it is none."""
     name = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
     if name not in _KNOWN:
-        _KNOWN[name] = _parsed(text, where)
+        _KNOWN[name] = _parsed(name, text, where)
     return name
 
 
@@ -90,12 +91,12 @@ def priors_in(specs: Iterable[str]) -> list[Prior]:
     return [_KNOWN[name] for name in names if name in _KNOWN]
 
 
-def _parsed(text: str, where: str) -> Prior:
+def _parsed(name: str, text: str, where: str) -> Prior:
     try:
         record = json.loads(text)
         if record["schema"] != SCHEMA or record["kind"] != "prior":
             raise ValueError("kind must be prior")
-        return _prior(text, record)
+        return _prior(name, text, record)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
     except OverflowError:
@@ -103,13 +104,14 @@ def _parsed(text: str, where: str) -> Prior:
     raise BadInput(where, f"is not a prior of schema {SCHEMA} ({reason})")
 
 
-def _prior(text: str, record: Any) -> Prior:
+def _prior(name: str, text: str, record: Any) -> Prior:
     width = int(record["width"])
     arms = list(record["arms"])
     keys = arm_keys(arms)
     order = np.argsort(keys)
     rows = [_row(one, width) for one in [*record["arms"].values(), record["others"]]]
     return Prior(
+        name,
         text,
         width,
         keys[order],

@@ -9,6 +9,7 @@ import numpy as np
 
 from journal.log import Log
 from policies.arrays import Bools, Floats
+from policies.prior import priors_in
 from policies.state import UserState, decision_hash
 from replay.adaptivity import shared_state
 from replay.candidates import Evaluated, of_function, of_spec
@@ -186,7 +187,7 @@ class Job:
             if np.isnan(pscore[rows]).any()
             else self.logger.support(log, evaluated.pmf, inside),
             is_deterministic(log, pscore, inside),
-            self._learned_here(),
+            self._learned_here(evaluated.name),
             float(self.sample.silent.mean()),
             self.logger.declared,
             share,
@@ -208,11 +209,13 @@ class Job:
         """Why rows may depend on each other through what the logger learned."""
         return shared_state(self.log, self.logger.pscore, self.sample.rows)
 
-    def _learned_here(self) -> bool:
-        """Whether a starting state has learned from a decision that is evaluated."""
-        if not self.states:
+    def _learned_here(self, name: str) -> bool:
+        """Whether a starting state, or a prior, has learned from a decision that is evaluated."""
+        priors = priors_in([name])
+        if not self.states and not priors:
             return False
         ids = self.log.decision_id
         evaluated = {decision_hash(ids[i]) for i in self.sample.rows}
         states = [self.states[u] for u in self.log.user_names if u in self.states]
-        return any(evaluated.intersection(state.learned.sketch) for state in states)
+        learned = [p.sketch for p in priors] + [frozenset(s.learned.sketch) for s in states]
+        return any(map(evaluated.intersection, learned))

@@ -49,7 +49,7 @@ def judge(
     bad: list[str] = []
     wary: list[str] = []
     if about.trained_on_log:
-        bad.append("trained on this log: the state has learned from the decisions it is judged on")
+        bad.append("trained on this log: its start has learned from the decisions it is judged on")
     if about.audit is not None:
         (bad if about.audit_failed else wary).append(about.audit)
     if about.deterministic and (about.support is None or about.support < LEAST_SUPPORT):

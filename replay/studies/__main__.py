@@ -41,6 +41,7 @@ STUDIES = {
         plot="replay.studies.interval_plot:plot_intervals",
         resumes=True,
     ),
+    "prior": Study("replay.studies.prior", "replay.studies.tables:prior_table", {"seeds": 1}),
     "looks": Study("replay.studies.looks", "replay.studies.tables:looks_table", {"seeds": 100}),
     "adaptive": Study(
         "replay.studies.adaptive", "replay.studies.tables:adaptive_table", {"logs": 40}

@@ -52,6 +52,27 @@ def hour_table(found: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def prior_table(found: Mapping[str, Any]) -> str:
+    """Two rows a scenario: the first tips of each person, and those after them."""
+    d = found["design"]
+    lines = [
+        f"Question: {found['question']}. `{d['policy']}` with a prior against its cold start, in "
+        f"closed loop: {d['seeds']} seeds, {d['users']} people over {d['days']} days each; each "
+        f"prior from a `{d['logger']}` log of {d['train_users']} other people. Paired noise, "
+        "standard error over people.",
+        "",
+        "| scenario | tips | prior | cold | prior - cold | standard error | in standard errors |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    tips = {"first": f"first {d['tips']}", "later": "later"}
+    lines += [
+        f"| {r['scenario']} | {tips[r['tips']]} | {r['prior']:+.4f} | {r['cold']:+.4f} "
+        f"| {r['difference']:+.4f} | {r['standard_error']:.4f} | {r['in_standard_errors']:+.1f} |"
+        for r in found["scenarios"]
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def looks_table(found: Mapping[str, Any]) -> str:
     """One row a world, the two intervals side by side."""
     d = found["design"]
