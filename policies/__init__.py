@@ -1,4 +1,4 @@
-"""The decision core: features, rewards, policies and their state. No I/O."""
+"""The decision core: features, rewards, policies and their state. No I/O but of priors."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -91,6 +91,11 @@ def priors_in(specs: Iterable[str]) -> list[Prior]:
     return [_KNOWN[name] for name in names if name in _KNOWN]
 
 
+def is_prior_missing(spec: str) -> bool:
+    """Whether a canonical spec names a prior whose content was not read."""
+    return any(name not in _KNOWN for name in _NAMED.findall(spec))
+
+
 def _parsed(name: str, text: str, where: str) -> Prior:
     try:
         record = json.loads(text)

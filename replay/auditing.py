@@ -9,6 +9,7 @@ from journal.checks import check_values
 from journal.log import NONE, Log
 from policies import BadInput, make
 from policies.errors import one_line
+from policies.prior import is_prior_missing
 from policies.records import record_digest
 from policies.spec import is_ours
 from policies.state import UserState, to_json
@@ -122,7 +123,10 @@ def _can_rebuild(log: Log, found: Audit) -> bool:
 
 
 def _skip_policy(log: Log, found: Audit, code: int, spec: str) -> None:
-    found.skip(f"{int((log.policy == code).sum())} decisions of {spec}: not a policy of ours")
+    why = "not a policy of ours"
+    if is_prior_missing(spec):
+        why = "its prior is not kept with the log; --policy with the prior's file makes it known"
+    found.skip(f"{int((log.policy == code).sum())} decisions of {spec}: {why}")
 
 
 def _check_policies(log: Log, found: Audit, threads: int) -> None:

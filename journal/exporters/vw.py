@@ -92,6 +92,7 @@ def _ours(log: Log, i: int) -> dict[str, Any]:
         "digest": None if digest is None else digest.hex(),
         "reward_range": list(log.reward_range),
         "world": log.world,
+        **({"priors": list(log.priors)} if i == 0 and log.priors else {}),
     }
 
 

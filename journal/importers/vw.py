@@ -48,9 +48,19 @@ def read(address: str) -> Log:
     context, names = found.features.columns(lengths, name)
     table = table_of(lines, found.users, silent, context, names)
     world = _same([line.our("world") for line in lines])
-    table = table.replace_schema_metadata(schema.metadata(span, world))
+    table = table.replace_schema_metadata(schema.metadata(span, world, _priors(lines[0], name)))
     notes = _notes(found, silent, names, span if of_data else None)
     return log_of_table(table, name, source=digest, notes=notes)
+
+
+def _priors(first: Line, name: str) -> list[str]:
+    """The texts of the log's priors, which its first line holds for all."""
+    priors = first.our("priors")
+    if priors is None:
+        return []
+    if not isinstance(priors, list):
+        raise BadInput(f"{name} {first.where}, _tipbandit.priors", "must be a list", priors)
+    return priors
 
 
 def _lines(asked: Asked) -> tuple[_Found, str]:
