@@ -14,6 +14,7 @@ from policies.draw import draws, uniform
 from policies.errors import BadInput
 from policies.keys import arm_keys, decision_keys, is_keyed
 from policies.policy import Batch, Policy
+from policies.prior import check_prior
 from policies.records import Decision, Feedback
 from policies.rewards import DEFAULT_REWARD
 from policies.spec import canonical
@@ -89,6 +90,8 @@ def probabilities(
     """Scores and pmf, each `(K,)`, of one decision: a batch of one."""
     offsets = np.array([0, len(arms)], dtype=np.int64)
     keyed = is_keyed(policy)
+    if keyed:
+        check_prior(policy, state.features)
     batch = Batch(
         offsets,
         context,

@@ -30,6 +30,7 @@ class Prior:
 
     name: str
     text: str
+    features: str
     width: int
     keys: Words  # (R,) ascending, keys of the arms
     order: Ints  # (R,) the row of each key
@@ -85,6 +86,13 @@ def name_of(given: str) -> str:
         raise BadInput(f"prior {given}", f"cannot be read ({reason})") from None
 
 
+def check_prior(policy: object, features: str) -> None:
+    """Raises `BadInput` when the policy's prior is of other features: five numbers are no name."""
+    name = getattr(policy, "prior", "")
+    if name in _KNOWN and _KNOWN[name].features != features:
+        raise BadInput("prior", f"must be of the features {features}", _KNOWN[name].features)
+
+
 def priors_in(specs: Iterable[str]) -> list[Prior]:
     """The known priors that canonical specs name, each once."""
     names = dict.fromkeys(name for spec in specs for name in _NAMED.findall(spec))
@@ -118,6 +126,7 @@ def _prior(name: str, text: str, record: Any) -> Prior:
     return Prior(
         name,
         text,
+        str(record["features"]),
         width,
         keys[order],
         order,

@@ -17,6 +17,7 @@ from policies.arrays import Bools, Floats, Ints
 from policies.draw import draws, uniform
 from policies.keys import arm_keys, decision_keys, is_keyed
 from policies.policy import Batch, Policy
+from policies.prior import check_prior
 from policies.state import UserState
 from policies.sums import Sums
 from replay.arms import Arms, arms_of, sums_of
@@ -56,6 +57,7 @@ def walk(
     depend on `threads` or the order of rows.
     """
     start = states or {}
+    check_prior(policy, log.features)
     n = len(log)
     arrived = log.answered if known is None else known
     order = order_of(log, np.zeros(n, np.bool_) if learn == "none" else arrived)

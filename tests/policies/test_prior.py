@@ -34,6 +34,7 @@ def record(**changes: Any) -> dict[str, Any]:
     return {
         "schema": 1,
         "kind": "prior",
+        "features": "tip-v1",
         "width": WIDTH,
         "arms": {name: said(*one) for name, one in BELIEFS.items()},
         "others": said(*OTHERS),
@@ -162,9 +163,14 @@ def test_a_prior_is_of_single_arms_and_of_its_features(file: Callable) -> None:
     path = file()
     with pytest.raises(BadInput, match="arm=own"):
         make(f"linucb:arm=shared,prior={path}")
-    state = UserState.empty("u", "other", 2)
-    with pytest.raises(BadInput, match="must be of 2 features, found 5"):
-        probabilities(make(f"linucb:prior={path}"), state, ["a"], np.ones((1, 2)), "d")
+    policy = make(f"linucb:prior={path}")
+    for features, width, rule in (
+        ("tip-v1", 2, "must be of 2 features, found 5"),
+        ("obd-v1", WIDTH, "must be of the features obd-v1, found 'tip-v1'"),
+    ):
+        state = UserState.empty("u", features, width)
+        with pytest.raises(BadInput, match=rule):
+            probabilities(policy, state, ["a"], np.ones((1, width)), "d")
 
 
 def test_a_missing_prior_is_told_from_a_known_one(file: Callable) -> None:

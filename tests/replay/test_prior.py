@@ -10,11 +10,12 @@ import pytest
 
 from journal import Log, frame_of_log, log_of_frame, read_log, write_log
 from journal.live import Asked, LiveJournal
-from policies import make, prior
+from policies import BadInput, make, prior
 from replay import audit, evaluate
 from replay.prior_fit import Pairs, cold, fit
 from replay.prior_training import FIRST, TrainedPrior, train_prior
 from replay.studies import prior as prior_study
+from replay.studies.tables import prior_table
 from replay.walk import walk
 from sim.deployment import standard_error
 from sim.logs import generate
@@ -78,7 +79,7 @@ def test_the_strength_is_the_one_that_predicts_best(taught: Log, trained: Traine
 
 
 def test_nobody_is_predicted_by_a_prior_that_saw_them() -> None:
-    """Five people with one feedback each: the loss is that of five fits, each of the four others."""
+    """Five people, one feedback each: the loss is that of five fits, each of the four others."""
     rewards = np.array([1.0, -1.0, -1.0, 0.0, -1.0])
     shop = pd.DataFrame({"user_id": [f"u{i}" for i in range(5)], "action": 0, "reward": rewards})
     shop["candidate_ids"] = [["a"]] * 5
@@ -188,6 +189,30 @@ def test_a_prior_is_refused_on_the_log_it_was_trained_on(
     ):
         rows = evaluate(taught, spec, since=since, estimators=["snips"]).results[0].judged.rows
         assert ("trained on this log" in str(rows[0].reasons)) == refused, (spec, since)
+
+
+def test_a_prior_of_other_features_is_refused(
+    replaced: Callable, taught: Log, trained: TrainedPrior
+) -> None:
+    """As many numbers, of another meaning."""
+    other = replaced(
+        replaced(taught, "features", ["mine"] * len(taught)), "digest", [None] * len(taught)
+    )
+    with pytest.raises(BadInput, match="must be of the features mine, found 'tip-v1'"):
+        evaluate(other, f"linucb:prior={trained.name}")
+
+
+def test_the_study_has_a_row_for_the_first_tips_and_one_for_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In every scenario, pooled over people and seeds."""
+    monkeypatch.setattr(prior_study, "parallel", lambda job, jobs: [job(j) for j in jobs])
+    design = prior_study.Design(users=6, days=5, tips=4, seeds=2, train_users=8, train_days=3)
+    found = prior_study.study(design)
+    rows = [(r["scenario"], r["tips"]) for r in found["scenarios"]]
+    assert rows == [(s, t) for s in prior_study.SCENARIOS for t in ("first", "later")]
+    assert all(r["people"] == 12 and len(r["strengths"]) == 2 for r in found["scenarios"])
+    assert prior_table(found).count("\n| ") == 2 + len(rows)
 
 
 def test_the_command_writes_the_file_that_the_spec_names(
