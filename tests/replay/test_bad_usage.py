@@ -27,8 +27,8 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "no dataclass": (("--policy", "os.path:join"), "policy 'os.path:join': must name a dataclass"),
     "unknown parameter": (
         ("--policy", "linucb:beta=1"),
-        "policy 'linucb': parameters are alpha, epsilon, lambda, arm, seed as key=value, "
-        "found 'beta=1'",
+        "policy 'linucb': parameters are alpha, epsilon, lambda, arm, seed, prior as "
+        "key=value, found 'beta=1'",
     ),
     "parameter twice": (
         ("--policy", "linucb:alpha=1,alpha=2"),

@@ -311,8 +311,9 @@ def test_the_command_asks_about_policies(file: Path, run: Callable, refused: Cal
     done = run("validate", file, "--policy", "linucb:alpha=0", "--behavior", "random", "--json")
     assert done.code == 0
     assert any(f["figures"].get("policy", "").startswith("linucb") for f in done.json["findings"])
-    assert "must be one of random, linucb or module:Class, found 'nope'" in refused(
-        "validate", file, "--policy", "nope"
+    assert (
+        "must be one of random, linucb, epsilon-greedy, lin-ts, beta-ts or module:Class"
+        in refused("validate", file, "--policy", "nope")
     )
 
 

@@ -158,6 +158,32 @@ def test_a_journal_keeps_the_prior_that_served(
     assert holds(log)
 
 
+@pytest.mark.parametrize("said", ["[1]", '["{}"]', '["x"]', "oops", "5", "null"])
+def test_metadata_that_hold_no_priors_are_refused(
+    taught: Log, refused: Callable, tmp_path: Path, said: str
+) -> None:
+    """A log is data: what it says is checked before anything believes it."""
+    about = {**(taught.table.schema.metadata or {}), b"priors": said.encode()}
+    path = tmp_path / "log.parquet"
+    write_log(Log(taught.table.replace_schema_metadata(about), "x"), path)
+    assert "priors" in refused("audit", path)
+
+
+def test_a_prior_that_was_changed_makes_nothing(
+    trained: TrainedPrior, forgotten: Callable, tmp_path: Path
+) -> None:
+    """Its hash is another: the decisions are not checked, and never wrongly rebuilt."""
+    log = generate("mornings", 2, 4, make(f"linucb:prior={trained.name}"), seed=5)
+    other = json.dumps([trained.text.replace('"strength"', '"Strength"')])
+    about = {**(log.table.schema.metadata or {}), b"priors": other.encode()}
+    path = tmp_path / "log.parquet"
+    write_log(Log(log.table.replace_schema_metadata(about), "changed"), path)
+    forgotten()
+    found = audit(read_log(path))
+    assert found.rebuilt == 0
+    assert "not kept" in str(found.unchecked)
+
+
 def test_without_its_prior_a_log_is_not_checked_and_says_so(
     trained: TrainedPrior, forgotten: Callable, tmp_path: Path
 ) -> None:
