@@ -25,7 +25,7 @@ class Design:
     users: int = 100
     days: int = 28
     tips: int = 20  # of each person, the first ones
-    seeds: int = 10
+    seeds: int = 5
     first_seed: int = 1
     train_users: int = 200
     train_days: int = 28

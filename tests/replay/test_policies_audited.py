@@ -1,7 +1,9 @@
 """Every policy's log is rebuilt bit for bit: a simulated one, a server's own journal."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -9,7 +11,10 @@ import pytest
 from journal import Log, read_log
 from journal.live import Asked, LiveJournal
 from policies import make
+from policies.arrays import Floats, Ints
+from policies.policy import Batch, greedy_pmf
 from policies.spec import POLICIES
+from policies.sums import Sums
 from replay import audit
 from sim.logs import generate
 
@@ -40,6 +45,33 @@ def test_a_served_journal_is_rebuilt(spec: str, tmp_path: Path) -> None:
             journal.answer(made.decision_id, "done", 1.0)
     journal.close()
     assert holds(read_log(tmp_path / "live.db"))
+
+
+@dataclass(frozen=True)
+class Coin:
+    """A policy of one's own that draws: heads or tails by decision and arm."""
+
+    keyed: ClassVar[bool] = True
+
+    seed: int = 0
+    explores: bool = True
+
+    def score(self, batch: Batch, _: Sums) -> Floats:
+        assert batch.decision_key is not None
+        assert batch.arm_key is not None
+        drawn = np.repeat(batch.decision_key, np.diff(batch.offsets)) ^ batch.arm_key
+        return (drawn % np.uint64(2)).astype(float)
+
+    def pmf(self, scores: Floats, offsets: Ints) -> Floats:
+        return greedy_pmf(scores, offsets, 0.5)
+
+
+def test_a_policy_of_ones_own_gets_keys_when_it_says_so() -> None:
+    """The same ones in the loop and in the audit, and the coin falls on both sides."""
+    log = generate("mornings", 4, 6, Coin(), seed=2)
+    assert holds(log)
+    assert log.pmf is not None
+    assert len(np.unique(log.pmf)) > 2
 
 
 def test_another_id_is_another_draw(lives: Callable, replaced: Callable) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from policies import make
-from replay.studies import coverage, hour
+from replay.studies import coverage, hour, prior
 from replay.studies.tables import coverage_table, hour_table
 from sim.deployment import difference, run
 from sim.scenarios import SCENARIOS
@@ -62,9 +62,20 @@ def test_the_kept_study_covers(estimator: str) -> None:
     assert rows[estimator]["covered"] >= 90
 
 
+def test_the_kept_prior_beats_the_cold_start() -> None:
+    """Over first tips by more than three standard errors, and in drift it does not lose."""
+    kept = json.loads((KEPT / "prior.json").read_text())
+    assert kept["design"] == json.loads(json.dumps(asdict(prior.Design())))
+    first = {r["scenario"]: r for r in kept["scenarios"] if r["tips"] == "first"}
+    assert set(first) == set(prior.SCENARIOS)
+    assert first["steady"]["in_standard_errors"] > 3
+    assert first["mornings"]["in_standard_errors"] > 3
+    assert first["drift"]["in_standard_errors"] > 0
+
+
 def test_the_docs_show_the_kept_tables() -> None:
     """A table in the docs is one that was measured."""
-    pages = {"looks": "intervals.md", "adaptive": "intervals.md"}
+    pages = {"looks": "intervals.md", "adaptive": "intervals.md", "prior": "priors.md"}
     for name, page in {"coverage": "intervals.md", "hour": "simulation.md", **pages}.items():
         table = (KEPT / f"{name}.md").read_text().strip()
         assert table in (ROOT / "docs" / page).read_text()
