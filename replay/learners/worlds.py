@@ -1,0 +1,149 @@
+"""Worlds that may have made a log: draws from the posterior of its mean rewards."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from policies.arrays import Floats, Ints
+from replay.learners.components import components
+from replay.learners.course import Course
+from replay.learners.drift import BLOCKS
+from replay.learners.layer import Layer, Rows, fitted, given, refitted
+from replay.learners.link import Link
+from replay.rounds import NotComputable
+
+POPULATION = 2  # layers that speak of everybody: common and arm
+NEWTON_STEPS = 4  # the first and the last find the priors anew
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which layers there are: each on what the ones before it leave."""
+
+    names: list[str]
+    every: list[Rows]  # all candidates
+    classes: list[Ints]  # columns with a common prior
+    chosen: Ints  # (m,) the candidates whose reward is known
+    reward: Floats  # (m,)
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """Layers fitted to the working response of a link."""
+
+    plan: Plan
+    link: Link
+    weighted: list[Rows]  # the chosen candidates, their features by the root of their weight
+    response: Floats  # (m,) by the root of its weight
+    layers: list[Layer]
+
+    def draw(self, rng: np.random.Generator | None = None) -> Floats:
+        """Mean rewards `(N,)` of one world; without `rng` at the mean of the coefficients."""
+        rest = self.response
+        score = np.zeros(len(self.plan.every[0].group))
+        for layer, seen, every in zip(self.layers, self.weighted, self.plan.every, strict=True):
+            theta = layer.draw(seen, rest, rng)
+            rest = rest - at(seen, theta)
+            score += at(every, theta)
+        return self.link.mean(score)
+
+    def moved(self) -> float:
+        """Posterior probability that the arms, or all of them together, moved during the log."""
+        return max(1 - layer.share("static") for layer in self.layers[:2])
+
+
+def worlds_of(plan: Plan, link: Link) -> Worlds:
+    """The layers by Newton steps, priors from the data."""
+    start = np.full(len(plan.reward), link.start(plan.reward))
+    steps = NEWTON_STEPS if link.bounded else 1
+    score, found = _stepped(plan, link, start, POPULATION, steps, [])
+    if len(plan.every) == POPULATION:
+        return found
+    share, slope = link.local(score, plan.reward)
+    people = [_chosen(r, plan.chosen) for r in plan.every[POPULATION:]]
+    rest = (plan.reward - link.mean(score)) / share
+    priors = components(people, plan.classes, rest, slope, link.bounded)
+    _, found = _stepped(plan, link, score, len(plan.every), steps, found.layers, priors)
+    return found
+
+
+def _stepped(
+    plan: Plan,
+    link: Link,
+    score: Floats,
+    depth: int,
+    steps: int,
+    layers: list[Layer],
+    people: tuple[list[Floats], float] | None = None,
+) -> tuple[Floats, Worlds]:
+    """`steps` Newton steps of the first `depth` layers from `score (m,)`: where they lead."""
+    layers = list(layers)
+    spread = np.zeros(len(score))
+    for step in range(steps):
+        response, weight = link.working(score, plan.reward, spread)
+        root = np.sqrt(weight)
+        weighted = [_chosen(r, plan.chosen, root) for r in plan.every[:depth]]
+        rest = response * root
+        score = np.zeros(len(rest))
+        for i, rows in enumerate(weighted):
+            if i >= POPULATION and people is not None:
+                layer = given(rows, rest, plan.classes, people[0][i - POPULATION], people[1])
+            elif step in (0, steps - 1):
+                layer = fitted(rows, rest, plan.classes)
+            else:
+                layer = refitted(layers[i], rows, rest)
+            layers[i : i + 1] = [layer]
+            part = at(rows, layer.draw(rows, rest))
+            rest = rest - part
+            score += part / root
+        people_of = zip(layers[POPULATION:], weighted[POPULATION:], strict=True)
+        spread = sum((layer.variance(r) for layer, r in people_of), np.zeros(len(score))) / weight
+    return score, Worlds(plan, link, weighted, response * root, layers)
+
+
+def _chosen(rows: Rows, chosen: Ints, root: Floats | None = None) -> Rows:
+    features = rows.features[chosen]
+    if root is not None:
+        features = features * root[:, None]
+    return rows._replace(features=features, group=rows.group[chosen], block=rows.block[chosen])
+
+
+def plan_of(course: Course) -> Plan:
+    """Layers common, arm, and where users decide more than once user, user and arm."""
+    log = course.log
+    rows = np.flatnonzero(np.isfinite(course.reward))
+    if len(rows) < 2:
+        raise NotComputable("q_hat cannot be fitted: fewer than two rewards are known")
+    z, classes = _features(log.context)
+    sizes = np.diff(log.offsets)
+    user = np.repeat(log.user, sizes)
+    blocks = np.repeat(course.rank * BLOCKS // len(log), sizes)
+    arms, users = len(log.arm_names), len(log.user_names)
+    still = np.zeros(len(z), np.int64)
+    layers = {
+        "common": Rows(z, still, blocks, 1, BLOCKS),
+        "arm": Rows(z, log.arm, blocks, arms, BLOCKS),
+    }
+    if 1 < users < len(rows):
+        names, pair = np.unique(user * arms + log.arm, return_inverse=True)
+        layers["user"] = Rows(z, user, still, users, 1)
+        layers["user and arm"] = Rows(z, pair, still, len(names), 1)
+    return Plan(
+        list(layers), list(layers.values()), classes, log.chosen[rows], course.reward[rows]
+    )
+
+
+def _features(context: Floats) -> tuple[Floats, list[Ints]]:
+    """1 and the standardised context `(N, p)`; classes of columns with a common prior."""
+    spread = context.std(axis=0)
+    kept = spread > 1e-12 * np.maximum(1.0, np.abs(context).max(axis=0))
+    z = (context[:, kept] - context[:, kept].mean(axis=0)) / spread[kept]
+    out = np.column_stack([np.ones(len(context)), z])
+    classes = [np.array([0]), np.arange(1, out.shape[1])]
+    return out, [c for c in classes if len(c)]
+
+
+def at(rows: Rows, theta: Floats) -> Floats:
+    """Scores `(n,)` of coefficients `(G, J, p)`."""
+    found: Floats = np.einsum("np,np->n", rows.features, theta[rows.group, rows.block])
+    return found
