@@ -51,3 +51,9 @@ class Link(NamedTuple):
             return 1.0, np.ones(len(reward))
         share = 1 / (1 + np.exp(-np.clip(score, -30, 30)))
         return self.high - self.low, share * (1 - share)
+
+
+def link_of(reward: Floats) -> Link:
+    """The link for rewards `(n,)`: logistic for two or three values, else the identity."""
+    values = np.unique(reward)
+    return Link(float(values[0]), float(values[-1]), bounded=len(values) in (2, 3))

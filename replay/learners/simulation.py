@@ -5,7 +5,7 @@ import numpy as np
 from replay.learners.closed import closed
 from replay.learners.course import Course, Outcome
 from replay.learners.noise import noise_of
-from replay.learners.link import Link
+from replay.learners.link import link_of
 from replay.learners.worlds import plan_of, worlds_of
 
 WORLDS = 32
@@ -19,8 +19,8 @@ def model_simulation(course: Course) -> Outcome:
     One fitted q_hat would not do: shrunk, its best arms look too alike; not shrunk, the
     learner is rewarded for the noise in it. Over the posterior both cancel.
     """
-    noise = noise_of(course.reward[np.isfinite(course.reward)])
-    worlds = worlds_of(plan_of(course), Link(noise.low, noise.high, bounded=True))
+    plan = plan_of(course)
+    worlds, noise = worlds_of(plan, link_of(plan.reward)), noise_of(plan.reward)
     copies = max(4, min(WORLDS, ENTRIES // int(course.log.offsets[-1])))
     rng = course.rng("posterior", "model-simulation")
     means = np.array([worlds.draw(rng) for _ in range(copies)])

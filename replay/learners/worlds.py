@@ -1,6 +1,6 @@
 """Worlds that may have made a log: draws from the posterior of its mean rewards."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,9 +10,12 @@ from replay.learners.course import Course
 from replay.learners.drift import BLOCKS
 from replay.learners.layer import Layer, Rows, fitted, given, refitted
 from replay.learners.link import Link
+from replay.model import folds
 from replay.rounds import NotComputable
 
-POPULATION = 2  # layers that speak of everybody: common and arm
+POPULATION = 3  # layers that speak of everybody: common, arm and curve
+LEAST_SPREAD = 1e-9  # of a feature, below which it tells nothing
+MOST_CURVES = 120  # squares and products of features: 15 features have as many
 NEWTON_STEPS = 4  # the first and the last find the priors anew
 
 
@@ -20,11 +23,11 @@ NEWTON_STEPS = 4  # the first and the last find the priors anew
 class Plan:
     """Which layers there are: each on what the ones before it leave."""
 
-    names: list[str]
     every: list[Rows]  # all candidates
-    classes: list[Ints]  # columns with a common prior
+    classes: list[list[Ints]]  # a layer's columns with a common prior
     chosen: Ints  # (m,) the candidates whose reward is known
     reward: Floats  # (m,)
+    fold: Ints  # (m,) users' folds
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,32 @@ def worlds_of(plan: Plan, link: Link) -> Worlds:
     score, found = _stepped(plan, link, start, POPULATION, steps, [])
     if len(plan.every) == POPULATION:
         return found
-    share, slope = link.local(score, plan.reward)
+    apart = _apart(plan, link, score, found.layers)
+    share, slope = link.local(apart, plan.reward)
     people = [_chosen(r, plan.chosen) for r in plan.every[POPULATION:]]
-    rest = (plan.reward - link.mean(score)) / share
-    priors = components(people, plan.classes, rest, slope, link.bounded)
+    rest = (plan.reward - link.mean(apart)) / share
+    priors = components(people, plan.classes[-1], rest, slope, link.bounded)
     _, found = _stepped(plan, link, score, len(plan.every), steps, found.layers, priors)
     return found
+
+
+def _apart(plan: Plan, link: Link, score: Floats, layers: list[Layer]) -> Floats:
+    """Scores `(m,)` of the population's layers, by a fit that never saw the row's user.
+
+    What a user's own rewards pull the fit toward would else hide how much people differ.
+    """
+    out = np.empty(len(score))
+    for k in np.unique(plan.fold):
+        held = plan.fold == k
+        kept = replace(plan, chosen=plan.chosen[~held], reward=plan.reward[~held])
+        _, found = _stepped(kept, link, score[~held], POPULATION, 2, layers, search=False)
+        rest, total = found.response, np.zeros(held.sum())
+        for layer, seen, every in zip(found.layers, found.weighted, plan.every, strict=False):
+            theta = layer.draw(seen, rest)
+            rest = rest - at(seen, theta)
+            total += at(_chosen(every, plan.chosen[held]), theta)
+        out[held] = total
+    return out
 
 
 def _stepped(
@@ -75,6 +98,7 @@ def _stepped(
     steps: int,
     layers: list[Layer],
     people: tuple[list[Floats], float] | None = None,
+    search: bool = True,
 ) -> tuple[Floats, Worlds]:
     """`steps` Newton steps of the first `depth` layers from `score (m,)`: where they lead."""
     layers = list(layers)
@@ -87,16 +111,16 @@ def _stepped(
         score = np.zeros(len(rest))
         for i, rows in enumerate(weighted):
             if i >= POPULATION and people is not None:
-                layer = given(rows, rest, plan.classes, people[0][i - POPULATION], people[1])
-            elif step in (0, steps - 1):
-                layer = fitted(rows, rest, plan.classes)
+                layer = given(rows, rest, plan.classes[i], people[0][i - POPULATION], people[1])
+            elif search and step in (0, steps - 1):
+                layer = fitted(rows, rest, plan.classes[i])
             else:
                 layer = refitted(layers[i], rows, rest)
             layers[i : i + 1] = [layer]
             part = at(rows, layer.draw(rows, rest))
             rest = rest - part
             score += part / root
-        people_of = zip(layers[POPULATION:], weighted[POPULATION:], strict=True)
+        people_of = zip(layers[POPULATION:], weighted[POPULATION:], strict=False)
         spread = sum((layer.variance(r) for layer, r in people_of), np.zeros(len(score))) / weight
     return score, Worlds(plan, link, weighted, response * root, layers)
 
@@ -109,12 +133,17 @@ def _chosen(rows: Rows, chosen: Ints, root: Floats | None = None) -> Rows:
 
 
 def plan_of(course: Course) -> Plan:
-    """Layers common, arm, and where users decide more than once user, user and arm."""
+    """Layers common, arm, curve, and where users decide more than once user, user and arm.
+
+    Common and arm may move during the log. Curve is what squares and products of features
+    add by arm; it and what is a user's own stay.
+    """
     log = course.log
     rows = np.flatnonzero(np.isfinite(course.reward))
     if len(rows) < 2:
         raise NotComputable("q_hat cannot be fitted: fewer than two rewards are known")
     z, classes = _features(log.context)
+    bent = _curves(z)
     sizes = np.diff(log.offsets)
     user = np.repeat(log.user, sizes)
     blocks = np.repeat(course.rank * BLOCKS // len(log), sizes)
@@ -123,24 +152,41 @@ def plan_of(course: Course) -> Plan:
     layers = {
         "common": Rows(z, still, blocks, 1, BLOCKS),
         "arm": Rows(z, log.arm, blocks, arms, BLOCKS),
+        "curve": Rows(bent, log.arm, still, arms, 1),
     }
+    kinds = [classes, classes, [np.arange(bent.shape[1])]]
     if 1 < users < len(rows):
         names, pair = np.unique(user * arms + log.arm, return_inverse=True)
         layers["user"] = Rows(z, user, still, users, 1)
         layers["user and arm"] = Rows(z, pair, still, len(names), 1)
-    return Plan(
-        list(layers), list(layers.values()), classes, log.chosen[rows], course.reward[rows]
-    )
+        kinds += [classes, classes]
+    fold = folds(log.user_names)[log.user[rows]]
+    return Plan(list(layers.values()), kinds, log.chosen[rows], course.reward[rows], fold)
 
 
 def _features(context: Floats) -> tuple[Floats, list[Ints]]:
     """1 and the standardised context `(N, p)`; classes of columns with a common prior."""
     spread = context.std(axis=0)
-    kept = spread > 1e-12 * np.maximum(1.0, np.abs(context).max(axis=0))
+    kept = spread > LEAST_SPREAD * np.maximum(1.0, np.abs(context).max(axis=0))
     z = (context[:, kept] - context[:, kept].mean(axis=0)) / spread[kept]
     out = np.column_stack([np.ones(len(context)), z])
     classes = [np.array([0]), np.arange(1, out.shape[1])]
     return out, [c for c in classes if len(c)]
+
+
+def _curves(z: Floats) -> Floats:
+    """Squares and products of the features `(N, q)`, standardised; one column of 0 if too many."""
+    x = z[:, 1:]
+    i, j = np.triu_indices(x.shape[1])
+    if not 0 < len(i) <= MOST_CURVES:
+        return np.zeros((len(z), 1))
+    products = x[:, i] * x[:, j]
+    spread = products.std(axis=0)
+    kept = spread > LEAST_SPREAD
+    if not kept.any():
+        return np.zeros((len(z), 1))
+    found: Floats = (products[:, kept] - products[:, kept].mean(axis=0)) / spread[kept]
+    return found
 
 
 def at(rows: Rows, theta: Floats) -> Floats:
