@@ -77,10 +77,12 @@ class Layer:
         return self.options[rng.choice(len(self.options), p=self.weight)].given(moment, rng)
 
     def variance(self, rows: Rows) -> Floats:
-        """Posterior variance `(n,)` of the scores of `rows`, of a layer that does not move."""
-        (option,) = self.options
-        scaled = (rows.features * option.root_prior)[..., None]
-        half = np.linalg.solve(option.factor[rows.group], scaled)[..., 0]
+        """Posterior variance `(n,)` of the scores of `rows`, by the likeliest hypothesis."""
+        option = self.options[int(self.weight.argmax())]
+        scaled = (rows.features * option.root_prior)[:, None, :]
+        scaled = (scaled * option.hypothesis.root[rows.block][:, :, None]).reshape(len(scaled), -1)
+        inverse = np.linalg.inv(option.factor)
+        half = np.einsum("nij,nj->ni", inverse[rows.group], scaled)
         found: Floats = option.noise * (half**2).sum(axis=1)
         return found
 
@@ -90,10 +92,10 @@ class Layer:
         return float(self.weight[kinds].sum())
 
 
-def refitted(layer: Layer, rows: Rows, y: Floats) -> Layer:
+def refitted(layer: Layer, rows: Rows, y: Floats, floor: float) -> Layer:
     """The layer with its priors, on further `y (n,)`."""
     found = _moments(rows, y)
-    made = [_option(found, o.hypothesis, o.root_prior) for o in layer.options]
+    made = [_option(found, o.hypothesis, o.root_prior, floor) for o in layer.options]
     return Layer(made, layer.weight)
 
 
@@ -104,12 +106,12 @@ def given(rows: Rows, y: Floats, classes: list[Ints], variance: Floats, noise: f
     return Layer([_Option(STILL[0], root_prior, noise, lower)], np.ones(1))
 
 
-def fitted(rows: Rows, y: Floats, classes: list[Ints]) -> Layer:
+def fitted(rows: Rows, y: Floats, classes: list[Ints], floor: float) -> Layer:
     """The layer of `y (n,)`: prior variances by maximal marginal likelihood.
 
     `classes`: columns of the features that share one prior variance (empirical Bayes;
     Efron & Morris, 1973). With more than one block, coefficients may have drifted: each
-    hypothesis has its posterior probability.
+    hypothesis has its posterior probability. `floor`: the least noise variance.
     """
     found = _moments(rows, y)
     moves = rows.blocks > 1
@@ -134,7 +136,7 @@ def fitted(rows: Rows, y: Floats, classes: list[Ints]) -> Layer:
     weight = np.exp(np.array(scores) - max(scores))
     weight /= weight.sum()
     kept = [i for i in range(len(options)) if weight[i] > 1e-3]
-    made = [_option(found, options[i][0], _spread(options[i][1], classes)) for i in kept]
+    made = [_option(found, options[i][0], _spread(options[i][1], classes), floor) for i in kept]
     return Layer(made, weight[kept] / weight[kept].sum())
 
 
@@ -197,9 +199,11 @@ def _right(moment: Floats, root: Floats, root_prior: Floats) -> Floats:
     return inner.reshape(len(moment), -1)
 
 
-def _option(found: _Moments, hypothesis: Hypothesis, root_prior: Floats) -> _Option:
+def _option(
+    found: _Moments, hypothesis: Hypothesis, root_prior: Floats, floor: float
+) -> _Option:
     lower = _factor(found, hypothesis.root, root_prior)
-    noise = _noise(found, hypothesis.root, root_prior, lower)
+    noise = max(_noise(found, hypothesis.root, root_prior, lower), floor)
     return _Option(hypothesis, root_prior, noise, lower)
 
 

@@ -45,6 +45,16 @@ class Link(NamedTuple):
         slope = flat * np.maximum(share * (1 - share), LEAST_SLOPE / 4)
         return score + ((reward - self.low) / (self.high - self.low) - share) / slope, slope
 
+    def dispersion(self, reward: Floats) -> float:
+        """The noise variance of a working response that its weights leave: 1 for two values.
+
+        A fit that overfits sees less.
+        """
+        if not self.bounded:
+            return 0.0
+        share = (reward - self.low) / (self.high - self.low)
+        return float(share.var() / max(share.mean() * (1 - share.mean()), 1e-12))
+
     def local(self, score: Floats, reward: Floats) -> tuple[float, Floats]:
         """(rewards per unit of the curve, its slope at each score)."""
         if not self.bounded:

@@ -102,7 +102,7 @@ def _stepped(
 ) -> tuple[Floats, Worlds]:
     """`steps` Newton steps of the first `depth` layers from `score (m,)`: where they lead."""
     layers = list(layers)
-    spread = np.zeros(len(score))
+    spread, floor = np.zeros(len(score)), link.dispersion(plan.reward)
     for step in range(steps):
         response, weight = link.working(score, plan.reward, spread)
         root = np.sqrt(weight)
@@ -113,15 +113,15 @@ def _stepped(
             if i >= POPULATION and people is not None:
                 layer = given(rows, rest, plan.classes[i], people[0][i - POPULATION], people[1])
             elif search and step in (0, steps - 1):
-                layer = fitted(rows, rest, plan.classes[i])
+                layer = fitted(rows, rest, plan.classes[i], floor)
             else:
-                layer = refitted(layers[i], rows, rest)
+                layer = refitted(layers[i], rows, rest, floor)
             layers[i : i + 1] = [layer]
             part = at(rows, layer.draw(rows, rest))
             rest = rest - part
             score += part / root
-        people_of = zip(layers[POPULATION:], weighted[POPULATION:], strict=False)
-        spread = sum((layer.variance(r) for layer, r in people_of), np.zeros(len(score))) / weight
+        parts = [layer.variance(r) for layer, r in zip(layers, weighted, strict=False)]
+        spread = np.sum(parts, axis=0) / weight
     return score, Worlds(plan, link, weighted, response * root, layers)
 
 
