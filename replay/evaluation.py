@@ -20,6 +20,7 @@ from replay.estimators import estimator_of
 from replay.intervals import INTERVALS
 from replay.job import LOGGED, Job, model_of
 from replay.judged import Setting, compare
+from replay.learners import LEARNERS
 from replay.propensities import behavior_of
 from replay.result import Evaluation
 from replay.sample import sample_of
@@ -56,12 +57,17 @@ def evaluate(
     `journal.frame.log_of_frame` reads them). `policy`: specs (`"linucb:alpha=1"`) or functions
     `fn(candidate_ids, context (K, d)) -> pmf (K,)`; `pmf`: a Parquet file, a column of the
     DataFrame, or one list a decision. `learn`: "none" keeps the starting `state` frozen,
-    "logged" learns from all earlier feedback, "replay" from what the policy would have seen.
+    "logged" learns from all earlier feedback, "replay" from what the policy would have seen;
+    then the row "learner" says what it earns while it learns.
     `since`, `as_of`: RFC 3339 or microseconds. `against`: a spec or "logged", for paired
     differences. `audit`: rebuild the log first; what does not hold is a
     verdict. Raises `BadInput`; what cannot be computed is null with its reason.
     """
     _check_options(learn, estimators, interval, level, policy, pmf)
+    learners = [name for name in estimators if name in LEARNERS]
+    if learn == "replay" and tuple(estimators) == DEFAULT_ESTIMATORS:
+        learners = ["learner"]
+    weighted = tuple(name for name in estimators if name not in LEARNERS)
     read = _read(log, columns, reward_range, action_by)
     sample = sample_of(read, _micros(since, "since"), _micros(as_of, "as_of"))
     states = state if isinstance(state, Mapping) else read_states(state) if state else {}
@@ -71,7 +77,7 @@ def evaluate(
     candidates = [job.walked(p) for p in _listed(policy)]
     if pmf is not None:
         candidates.append(_given_pmf(read, log, pmf))
-    setting = Setting(tuple(estimators), interval, level, seed)
+    setting = Setting(weighted, interval, level, seed, tuple(learners))
     results = [job.result(c, setting) for c in candidates]
     differences = []
     if against is not None:
@@ -91,7 +97,10 @@ def _check_options(
     if learn not in LEARN:
         raise BadInput("--learn", f"must be one of {', '.join(LEARN)}", learn)
     for name in estimators:
-        estimator_of(name)
+        if name not in LEARNERS:
+            estimator_of(name)
+        elif learn != "replay":
+            raise BadInput(f"--estimators {name}", "values a learner: it needs --learn replay")
     if interval not in INTERVALS:
         raise BadInput("--interval", f"must be one of {', '.join(INTERVALS)}", interval)
     if not 0 < level < 1:

@@ -11,6 +11,8 @@ from policies.arrays import Bools, Floats
 from policies.state import UserState, decision_hash
 from replay.candidates import Evaluated, of_function, of_spec
 from replay.judged import Judged, Setting, estimate
+from replay.learners.course import Course, course_of
+from replay.learners.row import learner_row
 from replay.model import cross_fitted, folds
 from replay.propensities import Behavior, is_deterministic
 from replay.result import PolicyResult
@@ -81,6 +83,9 @@ class Job:
         """Its rounds, and one row an estimator."""
         rounds, about = self._rounds(evaluated.pmf), self._about(evaluated)
         rows = [estimate(name, rounds, about, setting) for name in setting.estimators]
+        if setting.learners:
+            course = self._course(evaluated, setting.seed)
+            rows += [learner_row(n, course, rounds, about, setting) for n in setting.learners]
         return Judged(evaluated.name, rounds, about, rows)
 
     def result(self, evaluated: Evaluated, setting: Setting) -> PolicyResult:
@@ -131,6 +136,18 @@ class Job:
         if isinstance(self.model, str):
             out.append(self.model)
         return out
+
+    def _course(self, evaluated: Evaluated, seed: int) -> Course | str:
+        """The log as this policy, learning, would have lived through it, or why there is none."""
+        if evaluated.learner is None or evaluated.matched is None:
+            return "it does not learn: its value is that of the rows above"
+        pscore, matched = self.logger.pscore, evaluated.matched
+        try:
+            return course_of(
+                self.log, evaluated.learner, self.sample, pscore, matched, self.states, seed
+            )
+        except NotComputable as reason:
+            return str(reason)
 
     def _rounds(self, pmf: Floats) -> Rounds:
         log, rows = self.log, self.sample.rows

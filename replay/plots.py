@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from policies.arrays import Floats
 from policies.errors import one_line
+from replay.learners import LEARNERS
 from replay.result import QUESTION, Evaluation
 
 COLOURS = {"reliable": "#1b7837", "caution": "#b8860b", "unreliable": "#b2182b"}
@@ -25,7 +26,7 @@ def plot_estimates(found: Evaluation) -> bytes:
         return label if fresh else None
 
     for y, (p, row) in enumerate(rows):
-        if p.truth_log is not None:
+        if p.truth_log is not None and row.estimator not in LEARNERS:
             axes.plot(p.truth_log, y, "kx", label=once("truth_log"))
         if p.truth_deployed is not None:
             axes.plot(p.truth_deployed, y, "k+", markersize=9, label=once("truth_deployed"))

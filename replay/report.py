@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from policies.errors import BadInput, one_line
+from replay.learners import LEARNERS
 from replay.result import QUESTION, Evaluation
 
 OTHER_QUESTION = (
@@ -102,7 +103,7 @@ def table_rows(found: Evaluation) -> list[tuple[str, ...]]:
             span(row.value, row.low, row.high, row.verdict),
             "-" if row.ess is None else f"{row.ess:.0f}",
             row.verdict,
-            _number(p.truth_log),
+            _number(None if row.estimator in LEARNERS else p.truth_log),
             _number(p.truth_deployed),
         )
         for p in found.results

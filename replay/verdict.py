@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from policies.arrays import Floats
+from replay.learners import LEARNERS
 from replay.rounds import Rounds
 
 Verdict = Literal["reliable", "caution", "unreliable"]
@@ -63,9 +64,9 @@ def judge(estimator: str, rounds: Rounds, about: Circumstances) -> tuple[Verdict
                 f"q_hat extrapolates: {about.unseen_share:.0%} of the policy's choices are on arms "
                 "with fewer than 5 logged rewards"
             )
-    else:
+    elif estimator not in LEARNERS:
         _judge_weights(rounds, about, bad, wary)
-    if rounds.users < FEW_USERS:
+    if rounds.users < FEW_USERS and estimator not in LEARNERS:
         wary.append(f"few users: {rounds.users}, intervals want at least {FEW_USERS}")
     if about.shared_learner:
         wary.append(

@@ -86,6 +86,11 @@ class Layer:
         found: Floats = option.noise * (half**2).sum(axis=1)
         return found
 
+    def prior(self) -> float:
+        """Prior variance of a score at standardised features, by the likeliest hypothesis."""
+        option = self.options[int(self.weight.argmax())]
+        return option.noise * float((option.root_prior**2).sum())
+
     def share(self, kind: str) -> float:
         """Posterior probability of a kind of hypothesis."""
         kinds = np.array([o.hypothesis.kind == kind for o in self.options])

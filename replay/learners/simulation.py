@@ -4,12 +4,14 @@ import numpy as np
 
 from replay.learners.closed import closed
 from replay.learners.course import Course, Outcome
-from replay.learners.noise import noise_of
 from replay.learners.link import link_of
-from replay.learners.worlds import plan_of, worlds_of
+from replay.learners.noise import noise_of
+from replay.learners.worlds import Worlds, plan_of, worlds_of
+from replay.rounds import NotComputable
 
 WORLDS = 32
-ENTRIES = 20_000_000  # of expected rewards held at once; fewer worlds for a longer log
+ENTRIES = 20_000_000  # of expected rewards held at once: fewer worlds for a longer log
+LEAST_WORLDS = 4
 
 
 def model_simulation(course: Course) -> Outcome:
@@ -19,17 +21,32 @@ def model_simulation(course: Course) -> Outcome:
     One fitted q_hat would not do: shrunk, its best arms look too alike; not shrunk, the
     learner is rewarded for the noise in it. Over the posterior both cancel.
     """
+    return simulated(course, fitted_to(course))
+
+
+def fitted_to(course: Course) -> Worlds:
+    """The worlds that may have made a log. Raises `NotComputable`."""
     plan = plan_of(course)
-    worlds, noise = worlds_of(plan, link_of(plan.reward)), noise_of(plan.reward)
-    copies = max(4, min(WORLDS, ENTRIES // int(course.log.offsets[-1])))
+    try:
+        with np.errstate(over="raise", invalid="raise", divide="raise"):
+            return worlds_of(plan, link_of(plan.reward))
+    except (np.linalg.LinAlgError, FloatingPointError):
+        raise NotComputable(
+            "q_hat cannot be fitted: the features are too large or too alike"
+        ) from None
+
+
+def simulated(course: Course, worlds: Worlds) -> Outcome:
+    """The learner's value in `worlds`."""
+    noise = noise_of(worlds.plan.reward)
+    copies = max(LEAST_WORLDS, min(WORLDS, ENTRIES // int(course.log.offsets[-1])))
     rng = course.rng("posterior", "model-simulation")
     means = np.array([worlds.draw(rng) for _ in range(copies)])
     act, world = (course.rng(p, "model-simulation") for p in ("replay", "world"))
     lived = closed(course, means, noise, act, world)
-    error = float(lived.value.std(ddof=1)) if copies > 1 else 0.0
     return Outcome(
         float(lived.value.mean()),
         len(course.lived),
         course.history(lived.folded),
-        {"worlds": copies, "sd_of_worlds": error, "moved": worlds.moved()},
+        {"worlds": copies, "sd_of_worlds": float(lived.value.std(ddof=1))},
     )

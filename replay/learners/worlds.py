@@ -54,6 +54,11 @@ class Worlds:
         """Posterior probability that the arms, or all of them together, moved during the log."""
         return max(1 - layer.share("static") for layer in self.layers[:2])
 
+    def curved(self) -> float:
+        """Share of the arms' prior variance that is in squares and products of features."""
+        arm, curve = (layer.prior() for layer in self.layers[1:POPULATION])
+        return curve / (arm + curve) if arm + curve > 0 else 0.0
+
 
 def worlds_of(plan: Plan, link: Link) -> Worlds:
     """The layers by Newton steps, priors from the data."""
