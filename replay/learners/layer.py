@@ -12,6 +12,7 @@ from replay.learners.drift import HYPOTHESES, STILL, Hypothesis
 RATIOS = (0.0, *(10.0 ** (e / 2) for e in range(-8, 3)))  # prior variance / noise variance
 SCALES = (1.0, 3.0)  # of the prior variances beside a drift
 SWEEPS = 3
+LEAST_WEIGHT = 0.01  # of a hypothesis that is kept
 FINER = 10.0 ** (np.arange(-3, 4) / 12)  # between two of them
 
 
@@ -140,7 +141,7 @@ def fitted(rows: Rows, y: Floats, classes: list[Ints], floor: float) -> Layer:
         options.append((h, tried[at][1]))
     weight = np.exp(np.array(scores) - max(scores))
     weight /= weight.sum()
-    kept = [i for i in range(len(options)) if weight[i] > 1e-3]
+    kept = [i for i in range(len(options)) if weight[i] > LEAST_WEIGHT]
     made = [_option(found, options[i][0], _spread(options[i][1], classes), floor) for i in kept]
     return Layer(made, weight[kept] / weight[kept].sum())
 
