@@ -22,7 +22,11 @@ class Lived:
 
 
 def closed(
-    course: Course, means: Floats, noise: Noise, act: np.random.Generator, world: np.random.Generator
+    course: Course,
+    means: Floats,
+    noise: Noise,
+    act: np.random.Generator,
+    world: np.random.Generator,
 ) -> Lived:
     """Runs M copies, copy m in the world of `means[m]`, `means (M, N)` expected rewards.
 

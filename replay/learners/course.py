@@ -1,5 +1,6 @@
 """`Course`: a log as a learner lives through it, and the `Outcome` of a method that sends it there."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -72,9 +73,16 @@ class Course:
         rank[order] = np.arange(len(order))
         return rank
 
+    @cached_property
+    def _digest(self) -> str:
+        """Of what was done and what came of it, by `rank`: another log, other draws."""
+        order = np.argsort(self.rank)
+        told = self.log.action[order].tobytes() + self.reward[order].tobytes()
+        return hashlib.blake2b(told, digest_size=8).hexdigest()
+
     def rng(self, purpose: str, name: str) -> np.random.Generator:
-        """A stream for one purpose of one method, the same for a seed."""
-        bits = uniform(purpose, self.seed, f"learners {name} {self.policy.seed}")
+        """A stream for one purpose of one method on one log, the same for a seed."""
+        bits = uniform(purpose, self.seed, f"{name} {self.policy.seed} {self._digest}")
         return np.random.default_rng(int(bits * 2.0**53))
 
     @property

@@ -202,12 +202,10 @@ def _factor(found: _Moments, root: Floats, root_prior: Floats) -> Floats:
 
 def _right(moment: Floats, root: Floats, root_prior: Floats) -> Floats:
     inner = np.einsum("jr,gjp->grp", root, moment) * root_prior
-    return inner.reshape(len(moment), -1)
+    return np.asarray(inner.reshape(len(moment), -1))
 
 
-def _option(
-    found: _Moments, hypothesis: Hypothesis, root_prior: Floats, floor: float
-) -> _Option:
+def _option(found: _Moments, hypothesis: Hypothesis, root_prior: Floats, floor: float) -> _Option:
     lower = _factor(found, hypothesis.root, root_prior)
     noise = max(_noise(found, hypothesis.root, root_prior, lower), floor)
     return _Option(hypothesis, root_prior, noise, lower)
@@ -217,7 +215,8 @@ def _moment(rows: Rows, y: Floats) -> Floats:
     """sum of y x by group and block, `(G, J, p)`."""
     cell, cells = rows.group * rows.blocks + rows.block, rows.groups * rows.blocks
     columns = [np.bincount(cell, x * y, cells) for x in rows.features.T]
-    return np.stack(columns, axis=1).reshape(rows.groups, rows.blocks, -1)
+    found: Floats = np.stack(columns, axis=1).astype(np.float64)
+    return found.reshape(rows.groups, rows.blocks, -1)
 
 
 def _moments(rows: Rows, y: Floats) -> _Moments:

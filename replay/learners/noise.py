@@ -55,7 +55,7 @@ def noise_of(reward: Floats) -> Noise:
     values, count = np.unique(reward, return_counts=True)
     if len(values) > ATOMS:
         values = np.quantile(reward, (np.arange(ATOMS) + 0.5) / ATOMS)
-        count = np.ones(ATOMS)
+        count = np.ones(ATOMS, np.int64)
     if len(values) == 1:
         return Noise(values, values, np.ones((1, 1)))
     means = np.linspace(values[0], values[-1], MEANS)
@@ -79,4 +79,4 @@ def _tilted(values: Floats, share: Floats) -> Floats:
 def _mass(share: Floats, unit: Floats, slope: Floats) -> Floats:
     power = np.log(share) + slope[:, None] * unit
     mass: Floats = np.exp(power - power.max(axis=1)[:, None])
-    return mass / mass.sum(axis=1)[:, None]
+    return np.asarray(mass / mass.sum(axis=1)[:, None])

@@ -182,7 +182,9 @@ def tips(
     arm = rng.integers(0, 5, total)
     row = np.repeat(np.arange(n), sizes)
     late = (row / n >= at) & (moves == "change")
-    own = rng.normal(scale=people, size=(users, 5, WIDTH)) if people else np.zeros((users, 5, WIDTH))
+    own = (
+        rng.normal(scale=people, size=(users, 5, WIDTH)) if people else np.zeros((users, 5, WIDTH))
+    )
     theta = np.where(late[:, None], TASTE[1][arm], TASTE[0][arm]) + own[row % users, arm]
     taste = (context * theta).sum(axis=1) + context[:, 2] * context[:, 4] - 0.3
     done = 0.8 * _logistic(taste)
