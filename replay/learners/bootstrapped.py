@@ -1,4 +1,4 @@
-"""`bootstrapped-replay`: rejection replay on resamples long enough to accept the log's own horizon."""
+"""`bootstrapped-replay`: rejection replay on resamples that accept the log's own horizon."""
 
 import math
 
@@ -14,6 +14,7 @@ from replay.rounds import NotComputable
 RESAMPLES = 8
 PROPOSALS = 30_000_000  # decisions scored in all, which a longer log shares among fewer resamples
 LONGEST_BLOCK = 64
+MOST_SIZE = 1e150  # of a feature, whose square is finite
 
 
 def bootstrapped_replay(course: Course) -> Outcome:
@@ -29,10 +30,9 @@ def bootstrapped_replay(course: Course) -> Outcome:
         raise NotComputable("bootstrapped replay needs a propensity for every decision")
     if not course.evaluated[course.lived].all():
         raise NotComputable("bootstrapped replay needs all of the log: its resamples have no time")
-    rows = course.lived[np.argsort(log.user[course.lived], kind="stable")]
-    rows = rows[np.argsort(course.rank[rows], kind="stable")]
-    rows = rows[np.argsort(log.user[rows], kind="stable")]
-    users, first, size = np.unique(log.user[rows], return_index=True, return_counts=True)
+    names = np.array(log.user_names)[log.user[course.lived]]
+    rows = course.lived[np.lexsort((course.rank[course.lived], names))]
+    users, first, size = np.unique(np.sort(names), return_index=True, return_counts=True)
     least = float(course.pscore[rows].min())
     copies = int(min(RESAMPLES, PROPOSALS * least // len(rows)))
     if copies < 1:
@@ -88,6 +88,8 @@ class _Jitter:
         log = course.log
         where, offsets = gathered(log.offsets, rows)
         context = log.context[where]
+        if np.abs(context).max() > MOST_SIZE:
+            raise NotComputable("bootstrapped replay cannot jitter features that large")
         least = np.minimum.reduceat(context, offsets[:-1])
         most = np.maximum.reduceat(context, offsets[:-1])
         self.shared: Bools = (least == most).all(axis=0)  # (d,) of the decision, not a candidate's

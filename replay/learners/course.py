@@ -1,4 +1,4 @@
-"""`Course`: a log as a learner lives through it, and the `Outcome` of a method that sends it there."""
+"""`Course`: a log as a learner lives through it, and the `Outcome` of a method on it."""
 
 import hashlib
 from collections.abc import Mapping

@@ -11,7 +11,7 @@ from replay.rounds import NotComputable
 
 WORLDS = 32
 ENTRIES = 20_000_000  # of expected rewards held at once: fewer worlds for a longer log
-LEAST_WORLDS = 4
+LEAST_WORLDS = 2
 
 
 def model_simulation(course: Course) -> Outcome:
@@ -26,9 +26,11 @@ def model_simulation(course: Course) -> Outcome:
 
 def fitted_to(course: Course) -> Worlds:
     """The worlds that may have made a log. Raises `NotComputable`."""
-    plan = plan_of(course)
+    if course.log.offsets[-1] > ENTRIES:
+        raise NotComputable(f"model simulation holds at most {ENTRIES:,} candidates")
     try:
         with np.errstate(over="raise", invalid="raise", divide="raise"):
+            plan = plan_of(course)
             return worlds_of(plan, link_of(plan.reward))
     except (np.linalg.LinAlgError, FloatingPointError):
         raise NotComputable(
@@ -39,7 +41,7 @@ def fitted_to(course: Course) -> Worlds:
 def simulated(course: Course, worlds: Worlds) -> Outcome:
     """The learner's value in `worlds`."""
     noise = noise_of(worlds.plan.reward)
-    copies = max(LEAST_WORLDS, min(WORLDS, ENTRIES // int(course.log.offsets[-1])))
+    copies = max(LEAST_WORLDS, min(WORLDS, ENTRIES // len(course.log.context)))
     rng = course.rng("posterior", "model-simulation")
     means = np.array([worlds.draw(rng) for _ in range(copies)])
     act, world = (course.rng(p, "model-simulation") for p in ("replay", "world"))

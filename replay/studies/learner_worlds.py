@@ -1,4 +1,4 @@
-"""Worlds on which the value of a learner is estimated: logs of a uniform logger, and life itself."""
+"""Worlds on which a learner's value is estimated: logs of a uniform logger, and life itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ TASTE = np.random.default_rng(4_321).normal(size=(2, 5, WIDTH))
 
 @dataclass(frozen=True)
 class Drawn:
-    """T decisions over N candidates, with what only the world knows. Decision t is of user t % U."""
+    """T decisions over N candidates, t of user t % U, with what only the world knows."""
 
     offsets: Ints  # (T+1,)
     context: Floats  # (N, d)

@@ -1,0 +1,323 @@
+"""The value of a learner: what each method is made of, and that it is what it says."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from journal import Log
+from policies import BadInput, make
+from policies.loop import probabilities
+from policies.state import UserState
+from replay import evaluate
+from replay.learners import LEARNERS, Course
+from replay.learners.closed import closed
+from replay.learners.components import components
+from replay.learners.course import course_of
+from replay.learners.drift import BLOCKS, HYPOTHESES, STILL
+from replay.learners.layer import Rows, _factor, _likelihood, _moments, fitted
+from replay.learners.link import Link
+from replay.learners.noise import noise_of
+from replay.learners.simulation import fitted_to, model_simulation
+from replay.sample import sample_of
+from replay.studies.learner_worlds import WORLDS
+from replay.walk import walk
+
+LEARNER = "linucb:alpha=1,epsilon=0.05"
+
+
+def course(log: Log, spec: str = LEARNER, seed: int = 0) -> Course:
+    policy, sample = make(spec), sample_of(log)
+    matched = walk(log, policy, learn="replay", known=sample.known).matched
+    return course_of(log, policy, sample, log.pscore, matched, {}, seed)
+
+
+def rows_of(log: Any, methods: list[str], **options: Any) -> dict[str, Any]:
+    found = evaluate(log, LEARNER, learn="replay", estimators=methods, **options)
+    return {row.estimator: row for row in found.results[0].judged.rows}
+
+
+class Fixed:
+    """A generator whose draws a reference can look up: `(n, …)` by rank."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+
+    def random(self, shape: Any) -> np.ndarray:
+        self.drawn = self.rng.random(shape)
+        return self.drawn
+
+
+@pytest.mark.parametrize("spec", [LEARNER, "linucb:arm=shared,epsilon=0.3"])
+def test_the_closed_loop_is_the_loop_one_by_one(log: Log, spec: str) -> None:
+    """The decisions, silences and delays of the log, the learner's own choices and answers."""
+    found = course(log, spec)
+    means = np.random.default_rng(3).uniform(-1, 1, (2, int(log.offsets[-1])))
+    noise = noise_of(np.array([-1.0, 0.0, 1.0]))
+    act, world = Fixed(1), Fixed(2)
+    lived = closed(found, means, noise, act, world)  # type: ignore[arg-type]
+    for copy in range(2):
+        values = one_by_one(found, means[copy], noise, act.drawn[..., copy], world.drawn[..., copy])
+        assert lived.value[copy] == pytest.approx(np.mean(values), abs=1e-12)
+
+
+def one_by_one(
+    c: Course, means: np.ndarray, noise: Any, act: np.ndarray, world: np.ndarray
+) -> list[float]:
+    """One learner, decision by decision, through `policies.loop`."""
+    log, values = c.log, []
+    for code, name in enumerate(log.user_names):
+        state = UserState.empty(name, log.features, log.context.shape[1])
+        mine = c.lived[log.user[c.lived] == code]
+        pending: dict[int, tuple[int, float]] = {}
+        for i in mine[np.argsort(c.order.seen[mine])]:
+            for j in [j for j in pending if c.fold_at[j] <= c.order.seen[i]]:
+                at, reward = pending.pop(j)
+                arm = log.arm_names[log.arm[at]]
+                state.fold(arm, log.context[at], reward, log.decision_id[j], 1)
+            span = slice(log.offsets[i], log.offsets[i + 1])
+            arms = [log.arm_names[a] for a in log.arm[span]]
+            pmf = probabilities(c.policy, state, arms, log.context[span])[1]
+            if c.evaluated[i]:
+                values.append(float(pmf @ means[span]))
+            drawn = int(np.searchsorted(np.cumsum(pmf), act[c.rank[i]], "right"))
+            at = log.offsets[i] + min(drawn, len(pmf) - 1)
+            u, mix = world[c.rank[i]]
+            reward = float(noise.draw(means[at : at + 1], np.array([u]), np.array([mix]))[0])
+            if c.fold_at[i] >= 0:
+                pending[i] = (at, reward)
+                pending = dict(sorted(pending.items(), key=lambda p: c.fold_at[p[0]]))
+    return values
+
+
+@pytest.mark.parametrize("method", LEARNERS)
+def test_neither_the_order_of_rows_nor_a_second_look_changes_a_value(log: Log, method: str) -> None:
+    turn = np.random.default_rng(5).permutation(len(log))
+    first, again, turned = (LEARNERS[method](course(x)) for x in (log, log, log.take(turn)))
+    assert first == again
+    assert turned.value == pytest.approx(first.value, abs=1e-9)
+    assert (turned.horizon, turned.history) == (first.horizon, first.history)
+
+
+def test_each_says_its_horizon_and_history() -> None:
+    log = WORLDS["common and own"].log(1).take(np.arange(600))
+    found = {name: method(course(log)) for name, method in LEARNERS.items()}
+    for name in ("bootstrapped-replay", "model-simulation", "learner"):
+        assert (found[name].horizon, found[name].history) == (600, 12)
+    for name in ("replay", "dr-ns"):
+        assert 20 < found[name].horizon < 200
+        assert found[name].history == found[name].horizon / 50
+    for outcome in found.values():
+        assert 0 <= outcome.value <= 1.5
+
+
+def test_replay_is_what_the_walk_accepted(log: Log) -> None:
+    entry = evaluate(log, LEARNER, learn="replay", estimators=["replay"]).results[0]
+    (row,) = entry.judged.rows
+    assert row.value == entry.replay_mean
+    assert row.chosen["horizon"] == entry.matched
+
+
+def test_dr_ns_takes_every_round_of_a_policy_that_is_the_logger() -> None:
+    """pi = p: c is 1, nothing is refused, and the residuals leave the mean reward."""
+    log = WORLDS["change half-way"].log(1).take(np.arange(400))
+    found = LEARNERS["dr-ns"](course(log, "random"))
+    assert found.horizon == 400
+    assert found.chosen["c"] == 1.0
+    assert found.value == pytest.approx(log.reward.mean(), abs=3 * log.reward.std() / 20)
+
+
+def test_simulating_a_policy_that_does_not_look_is_the_mean_reward() -> None:
+    """`random` earns what the logger `random` earned, up to shrinkage and the draws."""
+    log = WORLDS["actions, theta .4"].log(2)
+    found = model_simulation(course(log, "random"))
+    assert found.value == pytest.approx(
+        log.reward.mean(), abs=2 * log.reward.std() / len(log) ** 0.5
+    )
+
+
+@pytest.mark.parametrize("rewards", [[0.0, 1.0], [-1.0, 0.0, 0.0, 1.0], [0.0, 0.1, 0.4, 2.0, 5.0]])
+def test_noise_keeps_the_support_and_the_mean(rewards: list[float]) -> None:
+    noise = noise_of(np.array(rewards))
+    u = (np.arange(1000) + 0.5) / 1000
+    mix = np.random.default_rng(0).permutation(u)
+    for mean in np.linspace(min(rewards), max(rewards), 8):
+        drawn = noise.draw(np.full(1000, mean), u, mix)
+        assert set(drawn) <= set(rewards)
+        assert drawn.mean() == pytest.approx(mean, abs=0.01 * (max(rewards) - min(rewards)))
+    logged = noise.draw(np.full(1000, np.mean(rewards)), u, mix)
+    assert np.mean(logged == rewards[0]) == pytest.approx(np.mean(np.array(rewards) == rewards[0]), abs=0.02)  # fmt: skip
+
+
+@pytest.mark.parametrize("hypothesis", [HYPOTHESES[0], HYPOTHESES[20], HYPOTHESES[-1]])
+def test_a_layers_likelihood_is_that_of_the_dense_gaussian(hypothesis: Any) -> None:
+    """n/2 log(y' V^-1 y / n) + log|V| / 2, V = I + F F' over the kernel of time."""
+    rng = np.random.default_rng(7)
+    n, groups = 60, 3
+    rows = Rows(
+        rng.normal(size=(n, 2)), rng.integers(groups, size=n), rng.integers(BLOCKS, size=n),
+        groups, BLOCKS,
+    )  # fmt: skip
+    y, prior = rng.normal(size=n), np.array([0.7, 0.3])
+    kernel = hypothesis.root @ hypothesis.root.T
+    same = rows.group[:, None] == rows.group
+    scaled = rows.features * prior
+    v = np.eye(n) + same * kernel[rows.block][:, rows.block] * (scaled @ scaled.T)
+    dense = -n / 2 * np.log(y @ np.linalg.solve(v, y) / n) - np.linalg.slogdet(v)[1] / 2
+    found = _moments(rows, y)
+    assert _likelihood(found, hypothesis.root, prior) == pytest.approx(dense, rel=1e-9)
+    assert _factor(found, hypothesis.root, prior).shape[0] == groups
+
+
+def test_draws_have_the_posteriors_mean_and_spread() -> None:
+    rng = np.random.default_rng(8)
+    n = 300
+    rows = Rows(rng.normal(size=(n, 2)), np.zeros(n, np.int64), np.zeros(n, np.int64), 1, 1)
+    y = rows.features @ np.array([0.5, -0.2]) + rng.normal(scale=0.4, size=n)
+    layer = fitted(rows, y, [np.array([0, 1])], 0.0)
+    (option,) = layer.options
+    assert option.hypothesis is STILL[0]
+    drawn = np.array([layer.draw(rows, y, rng)[0, 0] for _ in range(2000)])
+    prior = np.diag(1 / option.root_prior**2)
+    precision = (rows.features.T @ rows.features + prior) / option.noise
+    covariance = np.linalg.inv(precision)
+    mean = covariance @ rows.features.T @ y / option.noise
+    error = 4 * np.sqrt(np.diag(covariance) / 2000)
+    assert layer.draw(rows, y)[0, 0] == pytest.approx(mean, rel=1e-9)
+    assert (np.abs(drawn.mean(axis=0) - mean) < error).all()
+    assert np.cov(drawn.T) == pytest.approx(covariance, abs=6 * covariance.max() / 2000**0.5)
+    assert layer.variance(rows) == pytest.approx(
+        np.einsum("ni,ij,nj->n", rows.features, covariance, rows.features), rel=1e-9
+    )
+
+
+def test_how_much_people_differ_is_found_in_few_zeros_and_ones() -> None:
+    """Six answers a person and arm, a logistic curve: variance 1 within four standard errors."""
+    found = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        users, arms, n = 50, 10, 3000
+        z = np.column_stack([np.ones(n), rng.normal(size=(n, 3))])
+        user, arm = np.arange(n) % users, rng.integers(arms, size=n)
+        own = rng.normal(size=(users * arms, 4)) * np.array([0, 1, 1, 1])
+        pair = user * arms + arm
+        good = 1 / (1 + np.exp(-(z * own[pair]).sum(axis=1)))
+        rest = (rng.random(n) < good) - 0.5
+        still = np.zeros(n, np.int64)
+        layers = [Rows(z, user, still, users, 1), Rows(z, pair, still, users * arms, 1)]
+        classes = [np.array([0]), np.arange(1, 4)]
+        (by_user, by_pair), noise = components(layers, classes, rest, np.full(n, 0.25), True)
+        found.append([by_user[1], by_pair[1], noise])
+    mean, error = np.mean(found, axis=0), np.std(found, axis=0, ddof=1) / 12**0.5
+    assert abs(mean[1] - 1) < 4 * error[1]
+    assert mean[0] < 0.1
+    assert mean[2] == pytest.approx(1, abs=0.1)
+
+
+def test_a_move_is_seen_and_standing_still_is_not_called_one() -> None:
+    moved = [fitted_to(course(WORLDS["change half-way"].log(s))).moved() for s in range(4)]
+    still = [fitted_to(course(WORLDS["actions, theta .8"].log(s))).moved() for s in range(2)]
+    assert np.mean(moved) > 0.8
+    assert np.mean(still) < 0.5
+
+
+def test_a_link_and_its_newton_step() -> None:
+    """At the fit the working response is the score; a reward off it pulls by 1 / slope."""
+    link = Link(-1.0, 1.0, bounded=True)
+    score = np.linspace(-2, 2, 9)
+    mean = link.mean(score)
+    response, weight = link.working(score, mean, np.zeros(9))
+    assert response == pytest.approx(score, abs=1e-12)
+    slope = (link.mean(score + 1e-6) - link.mean(score - 1e-6)) / 2e-6 / 2
+    assert weight == pytest.approx(slope, rel=1e-6)
+    assert link.mean(np.array([link.start(mean)])) == pytest.approx(mean.mean(), abs=1e-9)
+
+
+def test_the_rule_takes_the_method_that_needs_no_line_where_rewards_are_bent() -> None:
+    """One state, no drift, rewards even in the context: a linear q_hat has nothing to say."""
+    rng = np.random.default_rng(4)
+    n, arms = 1000, 4
+    context = rng.normal(size=(n, 2))
+    theta = rng.normal(size=(arms, 2)) * 2
+    mean = 1 / (1 + np.exp(1.5 - np.abs(context @ theta.T) * 1.5))
+    action = rng.integers(arms, size=n)
+    reward = (rng.random(n) < mean[np.arange(n), action]).astype(float)
+    log = frame_log(context, action, reward, arms)
+    bent = LEARNERS["learner"](course(log))
+    assert bent.chosen["method"] == "bootstrapped-replay"
+    straight = LEARNERS["learner"](course(WORLDS["actions, theta .8"].log(1)))
+    assert straight.chosen["method"] == "model-simulation"
+
+
+def frame_log(context: np.ndarray, action: np.ndarray, reward: np.ndarray, arms: int) -> Log:
+    from replay.studies.learner_worlds import Drawn, _log
+
+    n = len(action)
+    drawn = Drawn(
+        np.arange(n + 1) * arms,
+        np.repeat(context, arms, axis=0),
+        np.tile(np.arange(arms), n),
+        np.zeros(n * arms),
+    )
+    return _log(drawn, action, reward, np.zeros(n, np.int64))
+
+
+@pytest.mark.parametrize("world", ["actions, theta .4", "change half-way", "common and own"])
+def test_the_learners_value_is_nearer_to_life_than_replay_is(world: str) -> None:
+    """Eight logs: nearer on average by the goal's ratio and three standard errors of the truth."""
+    lived = WORLDS[world].lived(make(LEARNER), 40, 11)
+    error = lived.std(ddof=1) / 40**0.5
+    ours, theirs = [], []
+    for seed in range(8):
+        found = rows_of(WORLDS[world].log(seed), ["replay", "learner"])
+        ours.append(found["learner"].value - lived.mean())
+        theirs.append(found["replay"].value - lived.mean())
+    assert np.sqrt(np.mean(np.square(ours))) < 0.6 * np.sqrt(np.mean(np.square(theirs))) + 3 * error
+
+
+def test_one_row_is_there_by_default_and_says_what_it_is(log: Log, tmp_path: Path) -> None:
+    found = evaluate(log, LEARNER, learn="replay")
+    rows = found.to_dict()["policies"][0]["estimates"]
+    assert [row["estimator"] for row in rows] == ["auto", "ips", "snips", "dm", "dr", "learner"]
+    last = rows[-1]
+    assert (last["interval"], last["low"], last["high"], last["ess"]) == ("none", None, None, None)
+    assert last["verdict"] in ("caution", "unreliable")
+    assert last["chosen"]["horizon"] == len(log)
+    assert any(f"a learner over {len(log)} decisions" in r for r in last["reasons"])
+    assert found.to_frame()["estimator"].tolist()[-1] == "learner"
+    assert "| learner |" in (found.report(tmp_path) / "summary.md").read_text()
+    plain = evaluate(log, LEARNER, learn="logged").results[0].judged.rows
+    assert "learner" not in [row.estimator for row in plain]
+
+
+def test_learners_are_no_estimators_of_a_policy_that_does_not_learn(log: Log) -> None:
+    with pytest.raises(BadInput, match="dr-ns: values a learner: it needs --learn replay"):
+        evaluate(log, LEARNER, estimators=["ips", "dr-ns"])
+
+    def first(candidate_ids: list[str], context: np.ndarray) -> list[float]:
+        return [1.0] + [0.0] * (len(candidate_ids) - 1)
+
+    (row,) = evaluate(log, first, learn="replay", estimators=["learner"]).results[0].judged.rows
+    assert row.value is None
+    assert "does not learn" in row.reasons[0]
+
+
+def test_a_deterministic_logger_is_no_ground_for_a_learner(lives: Callable) -> None:
+    log = lives("linucb:epsilon=0", users=25).log()
+    row = rows_of(log, ["learner"])["learner"]
+    assert row.verdict == "unreliable"
+    assert any("deterministic" in reason for reason in row.reasons)
+
+
+def test_features_out_of_all_proportion_are_said_to_be(
+    log: Log, replaced: Callable[..., Log]
+) -> None:
+    huge = [
+        [(np.array(x) * 1e99).tolist() for x in row] for row in log.table["context"].to_pylist()
+    ]
+    row = rows_of(
+        replaced(replaced(log, "context", huge), "digest", [None] * len(log)), ["learner"]
+    )
+    assert row["learner"].value is None or np.isfinite(row["learner"].value)
