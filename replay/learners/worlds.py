@@ -150,23 +150,31 @@ def plan_of(course: Course) -> Plan:
     z, classes = _features(log.context)
     bent = _curves(z)
     sizes = np.diff(log.offsets)
-    user = np.repeat(log.user, sizes)
+    user = np.repeat(_by_name(log.user, log.user_names), sizes)
+    arm = _by_name(log.arm, log.arm_names)
     blocks = np.repeat(course.rank * BLOCKS // len(log), sizes)
     arms, users = len(log.arm_names), len(log.user_names)
     still = np.zeros(len(z), np.int64)
     layers = {
         "common": Rows(z, still, blocks, 1, BLOCKS),
-        "arm": Rows(z, log.arm, blocks, arms, BLOCKS),
-        "curve": Rows(bent, log.arm, still, arms, 1),
+        "arm": Rows(z, arm, blocks, arms, BLOCKS),
+        "curve": Rows(bent, arm, still, arms, 1),
     }
     kinds = [classes, classes, [np.arange(bent.shape[1])]]
     if 1 < users < len(rows):
-        names, pair = np.unique(user * arms + log.arm, return_inverse=True)
+        names, pair = np.unique(user * arms + arm, return_inverse=True)
         layers["user"] = Rows(z, user, still, users, 1)
         layers["user and arm"] = Rows(z, pair, still, len(names), 1)
         kinds += [classes, classes]
     fold = folds(log.user_names)[log.user[rows]]
     return Plan(list(layers.values()), kinds, log.chosen[rows], course.reward[rows], fold)
+
+
+def _by_name(code: Ints, names: list[str]) -> Ints:
+    """Codes in the order of names: a draw must not depend on the order of rows."""
+    rank = np.empty(len(names), np.int64)
+    rank[np.argsort(np.array(names), kind="stable")] = np.arange(len(names))
+    return rank[code]
 
 
 def _features(context: Floats) -> tuple[Floats, list[Ints]]:

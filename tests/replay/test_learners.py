@@ -21,6 +21,7 @@ from replay.learners.layer import Rows, _factor, _likelihood, _moments, fitted
 from replay.learners.link import Link
 from replay.learners.noise import noise_of
 from replay.learners.simulation import fitted_to, model_simulation
+from replay.rounds import NotComputable
 from replay.sample import sample_of
 from replay.studies.learner_worlds import WORLDS
 from replay.walk import walk
@@ -107,7 +108,7 @@ def test_each_says_its_horizon_and_history() -> None:
     for name in ("bootstrapped-replay", "model-simulation", "learner"):
         assert (found[name].horizon, found[name].history) == (600, 12)
     for name in ("replay", "dr-ns"):
-        assert 20 < found[name].horizon < 200
+        assert 20 < found[name].horizon < 300
         assert found[name].history == found[name].horizon / 50
     for outcome in found.values():
         assert 0 <= outcome.value <= 1.5
@@ -220,7 +221,7 @@ def test_a_move_is_seen_and_standing_still_is_not_called_one() -> None:
     moved = [fitted_to(course(WORLDS["change half-way"].log(s))).moved() for s in range(4)]
     still = [fitted_to(course(WORLDS["actions, theta .8"].log(s))).moved() for s in range(2)]
     assert np.mean(moved) > 0.8
-    assert np.mean(still) < 0.5
+    assert np.mean(still) < np.mean(moved) - 0.2
 
 
 def test_a_link_and_its_newton_step() -> None:
@@ -284,8 +285,10 @@ def test_one_row_is_there_by_default_and_says_what_it_is(log: Log, tmp_path: Pat
     last = rows[-1]
     assert (last["interval"], last["low"], last["high"], last["ess"]) == ("none", None, None, None)
     assert last["verdict"] in ("caution", "unreliable")
-    assert last["chosen"]["horizon"] == len(log)
-    assert any(f"a learner over {len(log)} decisions" in r for r in last["reasons"])
+    end = log.decided_at[found.sample.rows].max()
+    horizon = int((log.decided_at <= end).sum())
+    assert last["chosen"]["horizon"] == horizon
+    assert any(f"a learner over {horizon} decisions" in r for r in last["reasons"])
     assert found.to_frame()["estimator"].tolist()[-1] == "learner"
     assert "| learner |" in (found.report(tmp_path) / "summary.md").read_text()
     plain = evaluate(log, LEARNER, learn="logged").results[0].judged.rows
@@ -311,13 +314,14 @@ def test_a_deterministic_logger_is_no_ground_for_a_learner(lives: Callable) -> N
     assert any("deterministic" in reason for reason in row.reasons)
 
 
-def test_features_out_of_all_proportion_are_said_to_be(
+def test_features_that_no_model_can_hold_leave_what_can_be_replayed(
     log: Log, replaced: Callable[..., Log]
 ) -> None:
-    huge = [
-        [(np.array(x) * 1e99).tolist() for x in row] for row in log.table["context"].to_pylist()
-    ]
-    row = rows_of(
-        replaced(replaced(log, "context", huge), "digest", [None] * len(log)), ["learner"]
-    )
-    assert row["learner"].value is None or np.isfinite(row["learner"].value)
+    """What the learner could score, its model may not: sums of squares of squares are infinite."""
+    huge = [[[v * 1e80 for v in c] for c in row] for row in log.table["context"].to_pylist()]
+    found = course(replaced(log, "context", huge), "random")
+    with pytest.raises(NotComputable, match="too large"):
+        model_simulation(found)
+    fallen_back = LEARNERS["learner"](found)
+    assert fallen_back.chosen["method"] == "replay"
+    assert fallen_back.value == LEARNERS["replay"](found).value
