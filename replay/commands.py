@@ -158,7 +158,8 @@ def evaluate(
         str,
         typer.Option(
             help="Comma-separated: auto, ips, clipped-ips, snips, dm, dr, sndr, switch-dr, dros, "
-            "cressie-read; with a parameter as in `switch-dr:tau=2`."
+            "cressie-read; with a parameter as in `switch-dr:tau=2`. With --learn replay also "
+            "learner, replay, bootstrapped-replay, model-simulation, dr-ns."
         ),
     ] = "auto,ips,snips,dm,dr",
     interval: Annotated[

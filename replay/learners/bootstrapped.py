@@ -14,7 +14,6 @@ from replay.rounds import NotComputable
 RESAMPLES = 8
 PROPOSALS = 30_000_000  # decisions scored in all, which a longer log shares among fewer resamples
 LONGEST_BLOCK = 64
-MOST_SIZE = 1e150  # of a feature, whose square is finite
 
 
 def bootstrapped_replay(course: Course) -> Outcome:
@@ -88,8 +87,6 @@ class _Jitter:
         log = course.log
         where, offsets = gathered(log.offsets, rows)
         context = log.context[where]
-        if np.abs(context).max() > MOST_SIZE:
-            raise NotComputable("bootstrapped replay cannot jitter features that large")
         least = np.minimum.reduceat(context, offsets[:-1])
         most = np.maximum.reduceat(context, offsets[:-1])
         self.shared: Bools = (least == most).all(axis=0)  # (d,) of the decision, not a candidate's

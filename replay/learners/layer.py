@@ -12,6 +12,7 @@ from replay.learners.drift import HYPOTHESES, STILL, Hypothesis
 RATIOS = (0.0, *(10.0 ** (e / 2) for e in range(-8, 3)))  # prior variance / noise variance
 SCALES = (1.0, 3.0)  # of the prior variances beside a drift
 SWEEPS = 3
+CHUNK = 4096  # rows at once, where each needs a matrix of its own
 LEAST_WEIGHT = 0.01  # of a hypothesis that is kept
 FINER = 10.0 ** (np.arange(-3, 4) / 12)  # between two of them
 
@@ -80,12 +81,15 @@ class Layer:
     def variance(self, rows: Rows) -> Floats:
         """Posterior variance `(n,)` of the scores of `rows`, by the likeliest hypothesis."""
         option = self.options[int(self.weight.argmax())]
-        scaled = (rows.features * option.root_prior)[:, None, :]
-        scaled = (scaled * option.hypothesis.root[rows.block][:, :, None]).reshape(len(scaled), -1)
         inverse = np.linalg.inv(option.factor)
-        half = np.einsum("nij,nj->ni", inverse[rows.group], scaled)
-        found: Floats = option.noise * (half**2).sum(axis=1)
-        return found
+        out = np.empty(len(rows.group))
+        for start in range(0, len(out), CHUNK):
+            part = slice(start, start + CHUNK)
+            time = option.hypothesis.root[rows.block[part]]  # (c, r)
+            scaled = time[:, :, None] * (rows.features[part] * option.root_prior)[:, None, :]
+            half = np.einsum("nij,nj->ni", inverse[rows.group[part]], scaled.reshape(len(time), -1))
+            out[part] = option.noise * (half**2).sum(axis=1)
+        return out
 
     def prior(self) -> float:
         """Prior variance of a score at standardised features, by the likeliest hypothesis."""

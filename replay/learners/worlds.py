@@ -16,6 +16,8 @@ from replay.rounds import NotComputable
 POPULATION = 3  # layers that speak of everybody: common, arm and curve
 LEAST_SPREAD = 1e-9  # of a feature, below which it tells nothing
 MOST_CURVES = 120  # squares and products of features: 15 features have as many
+MOST_MOVING = 17  # columns, beyond which matrices over time are too large
+MOST_ENTRIES = 50_000_000  # of the matrices of all users and arms
 NEWTON_STEPS = 4  # the first and the last find the priors anew
 
 
@@ -140,8 +142,9 @@ def _chosen(rows: Rows, chosen: Ints, root: Floats | None = None) -> Rows:
 def plan_of(course: Course) -> Plan:
     """Layers common, arm, curve, and where users decide more than once user, user and arm.
 
-    Common and arm may move during the log. Curve is what squares and products of features
-    add by arm; it and what is a user's own stay.
+    Common and arm may move during the log, of at most `MOST_MOVING` - 1 features. Curve is
+    what squares and products of features add by arm; it and what is a user's own stay. What is
+    a user's own is left out where its matrices are too many to hold.
     """
     log = course.log
     rows = np.flatnonzero(np.isfinite(course.reward))
@@ -155,19 +158,20 @@ def plan_of(course: Course) -> Plan:
     blocks = np.repeat(course.rank * BLOCKS // len(log), sizes)
     arms, users = len(log.arm_names), len(log.user_names)
     still = np.zeros(len(z), np.int64)
-    layers = {
-        "common": Rows(z, still, blocks, 1, BLOCKS),
-        "arm": Rows(z, arm, blocks, arms, BLOCKS),
-        "curve": Rows(bent, arm, still, arms, 1),
-    }
+    p = z.shape[1]
+    moving = (blocks, BLOCKS) if p <= MOST_MOVING else (still, 1)
+    layers = [
+        Rows(z, still, moving[0], 1, moving[1]),
+        Rows(z, arm, moving[0], arms, moving[1]),
+        Rows(bent, arm, still, arms, 1),
+    ]
     kinds = [classes, classes, [np.arange(bent.shape[1])]]
-    if 1 < users < len(rows):
-        names, pair = np.unique(user * arms + arm, return_inverse=True)
-        layers["user"] = Rows(z, user, still, users, 1)
-        layers["user and arm"] = Rows(z, pair, still, len(names), 1)
+    names, pair = np.unique(user * arms + arm, return_inverse=True)
+    if 1 < users < len(rows) and len(names) * p * p <= MOST_ENTRIES:
+        layers += [Rows(z, user, still, users, 1), Rows(z, pair, still, len(names), 1)]
         kinds += [classes, classes]
     fold = folds(log.user_names)[log.user[rows]]
-    return Plan(list(layers.values()), kinds, log.chosen[rows], course.reward[rows], fold)
+    return Plan(layers, kinds, log.chosen[rows], course.reward[rows], fold)
 
 
 def _by_name(code: Ints, names: list[str]) -> Ints:
