@@ -20,8 +20,11 @@ from journal.records import log_of
 from policies.errors import BadInput
 from policies.rewards import REWARD_RANGE
 
-IMPORTERS = {"obd": "journal.importers.obd"}
+IMPORTERS = {"obd": "journal.importers.obd", "vw": "journal.importers.vw"}
 """Prefix of a LOG argument -> module with `read(path) -> Log` (docs/extending.md)."""
+
+EXPORTERS = {"vw": "journal.exporters.vw"}
+"""Prefix of a file to be written -> module with `write(log, file)`."""
 
 _PARQUET = b"PAR1"
 _ARROW_FILE = b"ARROW1"
@@ -30,7 +33,8 @@ _SQLITE = b"SQLite format 3\0"
 
 
 def read_log(path: str | os.PathLike[str], *, values: bool = True) -> Log:
-    """The log at `path`: a file, a directory of files, a live journal, or `obd:DIR`.
+    """The log at `path`: a file, a directory of files, a live journal, or an
+    importer's prefix, `obd:DIR` or `vw:FILE`.
 
     The kind of a file is told by its magic bytes, not its name. `values=False` checks
     the shape alone (for the audit). Raises `BadInput` for anything that is not a log.
@@ -77,15 +81,25 @@ def _together(tables: Sequence[Any], name: str) -> Any:
 
 
 def write_log(log: Log, path: str | os.PathLike[str]) -> None:
-    """Writes Arrow IPC where the name ends in .arrow or .feather, else Parquet; whole or not."""
+    """Writes the log whole or not at all.
+
+    Arrow IPC where the name ends in .arrow or .feather, dsjson where it is `vw:FILE`, else
+    Parquet. Raises `BadInput` where the directory is missing or the format cannot hold the log.
+    """
     name = os.fspath(path)
+    prefix, colon, rest = name.partition(":")
+    exporter = import_module(EXPORTERS[prefix]) if colon and prefix in EXPORTERS else None
+    if exporter is not None:
+        name = rest
     directory = os.path.dirname(name) or "."
     if not os.path.isdir(directory):
         raise BadInput(name, "the directory does not exist", directory)
     handle, temporary = tempfile.mkstemp(dir=directory, prefix=".", suffix=".part")
     os.close(handle)
     try:
-        if name.endswith((".arrow", ".feather")):
+        if exporter is not None:
+            exporter.write(log, temporary)
+        elif name.endswith((".arrow", ".feather")):
             feather.write_feather(log.table, temporary, compression="uncompressed")
         else:
             pq.write_table(log.table, temporary, compression="zstd")

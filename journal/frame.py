@@ -12,12 +12,14 @@ from journal.log import Log, log_of_table
 from policies.errors import BadInput
 from policies.rewards import REWARD_RANGE
 
+_ATTRS = "tipbandit"  # where a frame keeps what a file says in its metadata
+
 
 def log_of_frame(
     frame: pd.DataFrame,
     *,
     columns: Mapping[str, str] | None = None,
-    reward_range: tuple[float, float] = REWARD_RANGE,
+    reward_range: tuple[float, float] | None = None,
     features: str | None = None,
     action_by: str | None = None,
     name: str = "DataFrame",
@@ -31,7 +33,8 @@ def log_of_frame(
     vectors a row; without it every candidate gets a constant 1, and without `arms` too each
     candidate id is its own arm. Without
     `decision_id` the row number names a decision, without `decided_at` its row is its
-    second. Raises `BadInput`.
+    second. `reward_range` None: that of the log a frame was made of (`frame_of_log`), else
+    [-1, 1]. Raises `BadInput`.
     """
     taken = dict(columns or {})
     for ours, theirs in taken.items():
@@ -80,13 +83,22 @@ def log_of_frame(
         }
     except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
         raise BadInput(name, f"cannot be read as a log ({error})") from None
-    table = pa.table(built).replace_schema_metadata(schema.metadata(reward_range, None))
+    kept = frame.attrs.get(_ATTRS, {})
+    span = reward_range or kept.get("reward_range", REWARD_RANGE)
+    table = pa.table(built).replace_schema_metadata(schema.metadata(span, kept.get("world")))
     return log_of_table(table, name)
 
 
 def frame_of_log(log: Log) -> pd.DataFrame:
-    """The log as a DataFrame with the schema's columns; lists stay lists."""
-    return log.table.to_pandas()  # type: ignore[no-any-return]
+    """The log as a DataFrame with the schema's columns; lists stay lists.
+
+    Its `attrs` hold the log's range of rewards and simulated world, for the way back.
+    """
+    frame: pd.DataFrame = log.table.to_pandas()
+    if frame["pscore"].isna().any():
+        frame["pscore"] = frame["pscore"].astype("Float64")  # unknown, where NaN would be wrong
+    frame.attrs[_ATTRS] = {"reward_range": log.reward_range, "world": log.world}
+    return frame
 
 
 def _texts(series: Any, name: str, column: str) -> list[str]:
@@ -164,7 +176,8 @@ def _moments(series: Any, name: str, column: str) -> Any:
 
 def _plain(series: Any, name: str, column: str) -> Any:
     """NaN in a float column is a value (and an error at the door), None is null; pandas
-    blurs the two, so NaN means null where the schema allows null, but for pscore.
+    blurs the two, so NaN means null where the schema allows null, but for pscore, where
+    only pandas' nullable Float64 says null.
     """
     if column in ("feedback_at",):
         return _moments(series, name, column)
@@ -172,6 +185,7 @@ def _plain(series: Any, name: str, column: str) -> Any:
         return [None if v is None else bytes(v) for v in series]
     if column in ("pmf", "expected_reward", "arms"):
         return [None if v is None or isinstance(v, float) else list(v) for v in series]
-    if column == "pscore" and not series.isna().all():
+    nullable = isinstance(series.dtype, pd.Float64Dtype)
+    if column == "pscore" and not nullable and not series.isna().all():
         return pa.array(series.to_numpy(dtype=float, na_value=np.nan), from_pandas=False)
     return [None if pd.isna(v) else v for v in series]

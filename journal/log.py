@@ -31,6 +31,7 @@ class Log:
     table: Any = field(repr=False)  # the pyarrow.Table the arrays view, for writing
     path: str
     source: str | None = None  # sha256 of the bytes it was read from, if it was read
+    notes: tuple[str, ...] = ()  # what an importer made of it that a reader must know
 
     # ---- one entry a decision, (n,)
 
@@ -235,7 +236,7 @@ class Log:
     def take(self, rows: Ints | Bools) -> "Log":
         """The log of some rows: indices in a new order, or a mask `(n,)`."""
         kept = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        return Log(self.table.take(pa.array(kept)).combine_chunks(), self.path)
+        return Log(self.table.take(pa.array(kept)).combine_chunks(), self.path, notes=self.notes)
 
     def decision(self, i: int) -> Decision:
         """Row i as the record that was logged; needs a pmf."""
@@ -284,14 +285,21 @@ class Log:
         return out
 
 
-def log_of_table(table: Any, path: str, *, source: str | None = None, values: bool = True) -> Log:
+def log_of_table(
+    table: Any,
+    path: str,
+    *,
+    source: str | None = None,
+    values: bool = True,
+    notes: tuple[str, ...] = (),
+) -> Log:
     """A table with the columns of docs/log-schema.md as a Log, validated once, here.
 
     Missing optional columns are added as nulls. `values=False` checks the shape alone:
     the audit reads what may have been tampered with, and looks at the digests first.
     Raises `BadInput` naming file, row, column, rule and what was found.
     """
-    log = Log(check_shape(table, path), path, source)
+    log = Log(check_shape(table, path), path, source, notes)
     if values:
         check_values(log)
     return log

@@ -8,13 +8,13 @@ import numpy as np
 from journal.checks import check_values
 from journal.log import NONE, Log
 from policies import BadInput, make
-from policies.draw import draws, uniform
 from policies.errors import one_line
 from policies.records import record_digest
 from policies.spec import is_ours
 from policies.state import UserState, to_json
+from replay.given import GivenLog, log_given
+from replay.rebuilding import history_gap, rebuild
 from replay.training import train
-from replay.walk import walk
 
 
 @dataclass
@@ -42,25 +42,40 @@ class Audit:
         return not self.failures
 
 
-def audit(log: Log, states: Mapping[str, UserState] | None = None, threads: int = 1) -> Audit:
+def audit(
+    log: GivenLog,
+    states: Mapping[str, UserState] | None = None,
+    threads: int = 1,
+    *,
+    columns: Mapping[str, str] | None = None,
+    reward_range: tuple[float, float] | None = None,
+    action_by: str | None = None,
+) -> Audit:
     """Verifies digests, rebuilds every pmf and action, and the `states` (user -> state).
 
-    `log` comes from `read_log(path, values=False)`: its values are checked here, after the
-    digests, so that a change is named by the decision it was made to.
+    A `Log` comes from `read_log(path, values=False)`: its values are checked here, after the
+    digests, so that a change is named by the decision it was made to. What a log of others
+    cannot show is said, each with its reason; it is not a failure.
     """
+    log = log_given(log, columns, reward_range, action_by, values=False)
     found = Audit(decisions=len(log))
     _check_digests(log, found)
     if found.failures:
         return found
     check_values(log)
-    if log.pmf is None:
-        found.skip("no pmf is logged: nothing can be rebuilt")
-        return found
-    if not _whole_history(log, found):
-        return found
-    _check_policies(log, found, threads)
-    if states is not None:
-        _check_states(log, states, found)
+    if _can_rebuild(log, found):
+        gap = history_gap(log)
+        if gap is not None:
+            found.fail(f"{gap}, no state can be rebuilt")
+        else:
+            _check_policies(log, found, threads)
+            if states is not None:
+                _check_states(log, states, found)
+    if found.ok and not found.digests and not found.rebuilt:
+        found.skip(
+            "nothing of this log was verified: it keeps the rules of its columns, and whether "
+            "it is what was decided is unknown"
+        )
     return found
 
 
@@ -68,8 +83,10 @@ def _check_digests(log: Log, found: Audit) -> None:
     digests = log.digest
     missing = sum(d is None for d in digests)
     if missing:
-        found.skip(f"{missing} decisions have no digest")
+        found.skip(f"{missing} decisions have no digest: a later change of them cannot be seen")
     if log.pmf is None:
+        if missing < len(log):
+            found.skip("digests cover the pmf, which is not logged: none can be verified")
         return
     raw = log.table["pscore"].to_pylist()
     for i, digest in enumerate(digests):
@@ -84,51 +101,50 @@ def _check_digests(log: Log, found: Audit) -> None:
             found.digests += 1
 
 
-def _whole_history(log: Log, found: Audit) -> bool:
-    """Whether the log holds each user's feedbacks from the first; else it cannot be rebuilt."""
-    if (log.state_seq == NONE).any():
-        found.skip("state_seq is not logged: the states that decided are unknown")
-        return False
-    folded = log.feedback_seq != NONE
-    count = np.bincount(log.user[folded], minlength=len(log.user_names))
-    ends = np.zeros(len(log.user_names), np.int64)
-    np.maximum.at(ends, log.user[folded], log.feedback_seq[folded])
-    need = ends.copy()
-    np.maximum.at(need, log.user, log.state_seq)
-    pairs = np.stack([log.user[folded], log.feedback_seq[folded]], axis=1)
-    twice = len(np.unique(pairs, axis=0)) < len(pairs)
-    gap = np.flatnonzero(need != count)
-    if len(gap) or twice:
-        who = log.user_names[int(gap[0])] if len(gap) else "some user"
-        found.fail(f"user {who}: feedbacks are missing or doubled, no state can be rebuilt")
-        return False
-    return True
+def _can_rebuild(log: Log, found: Audit) -> bool:
+    """Whether decisions can be made again at all; every reason against it is said."""
+    if log.pmf is None:
+        found.skip(
+            "no pmf is logged: nothing can be rebuilt; whether the propensities were computed "
+            "before the feedback is the logger's word"
+        )
+    unnumbered = int((log.state_seq == NONE).sum())
+    if unnumbered:
+        where = "" if unnumbered == len(log) else f" for {unnumbered} decisions"
+        found.skip(f"state_seq is not logged{where}: the states that decided are unknown")
+    ours = [is_ours(spec) for spec in log.policy_names]
+    if log.pmf is not None and not unnumbered and any(ours):
+        return True
+    for code, spec in enumerate(log.policy_names):
+        if not ours[code]:
+            _skip_policy(log, found, code, spec)
+    return False
+
+
+def _skip_policy(log: Log, found: Audit, code: int, spec: str) -> None:
+    found.skip(f"{int((log.policy == code).sum())} decisions of {spec}: not a policy of ours")
 
 
 def _check_policies(log: Log, found: Audit, threads: int) -> None:
     assert log.pmf is not None
+    failures: dict[int, str] = {}
+    given = ~np.isnan(log.pmf[log.chosen])
+    if not given.all():
+        found.skip(f"{int((~given).sum())} decisions have no pmf: they cannot be rebuilt")
     for code, spec in enumerate(log.policy_names):
-        rows = log.policy == code
         if not is_ours(spec):
-            found.skip(f"{int(rows.sum())} decisions of {spec}: not a policy of ours")
+            _skip_policy(log, found, code, spec)
             continue
-        policy = make(spec)
-        done = walk(log, policy, learn="logged", score=rows, threads=threads)
-        inside = np.repeat(rows, np.diff(log.offsets))
-        equal = np.ones(len(inside), np.bool_)
-        equal[inside] = done.pmf[inside].view(np.int64) == log.pmf[inside].view(np.int64)
-        whole = np.logical_and.reduceat(equal, log.offsets[:-1])
-        u = np.array([uniform("act", policy.seed, name) for name in log.decision_id])
-        action = draws(log.pmf, log.offsets, u)
-        for i in np.flatnonzero(rows):
-            if not whole[i]:
-                said = "its pmf is not what the logged policy gives"
-                found.fail(f"decision {log.decision_id[i]}: {said}")
-            elif action[i] != log.action[i]:
-                said = "its action is not the one its id draws"
-                found.fail(f"decision {log.decision_id[i]}: {said}")
-            else:
+        rows = given & (log.policy == code)
+        again = rebuild(log, make(spec), rows, threads)
+        for i in np.flatnonzero(rows).tolist():
+            reason = again.reason(i)
+            if reason is None:
                 found.rebuilt += 1
+            else:
+                failures[i] = reason
+    for i in sorted(failures):
+        found.fail(f"decision {log.decision_id[i]}: {failures[i]}")
 
 
 def _check_states(log: Log, states: Mapping[str, UserState], found: Audit) -> None:

@@ -23,10 +23,18 @@ LogArgument = Annotated[
     str,
     typer.Argument(
         metavar="LOG",
-        help="Parquet or Arrow file, a directory of them, a live journal (.db), or obd:DIR.",
+        help="Parquet or Arrow file, a directory of them, a journal (.db), obd:DIR or vw:FILE.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
+
+
+class PoolChoice(StrEnum):
+    """How decisions of several behavior policies are weighed."""
+
+    auto = "auto"
+    balanced = "balanced"
+    own = "own"
 
 
 class LearnChoice(StrEnum):
@@ -41,13 +49,22 @@ def _print(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-@app.command(epilog="Example: python -m replay validate results/mornings.parquet")
-def validate(log: LogArgument, as_json: Json = False) -> None:
+@app.command(epilog="Example: python -m replay validate results/mornings.parquet --policy linucb")
+def validate(
+    log: LogArgument,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(help="Spec of a policy to ask about; may be repeated."),
+    ] = None,
+    behavior: Annotated[
+        str | None, typer.Option(help="Spec of the logger where propensities were not logged.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """The log doctor: what this log can answer, and what it never can."""
-    from journal.files import read_log
     from replay.doctor import validate as look
 
-    found = look(read_log(log))
+    found = look(log, policy or (), behavior=behavior)
     if as_json:
         _print(found.to_dict())
         return
@@ -98,6 +115,26 @@ def audit(
         raise typer.Exit(BROKEN)
 
 
+@app.command(epilog="Example: python -m replay convert log.parquet vw:log.json")
+def convert(
+    log: LogArgument,
+    out: Annotated[
+        str, typer.Argument(metavar="OUT", help="A name in .parquet or .arrow, or vw:FILE.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Writes a log in another format; every value is checked on the way."""
+    from journal.convert import convert as run
+
+    found = run(log, out)
+    for notice in found.notes:
+        note(f"note: {notice}")
+    if as_json:
+        _print({"out": out, "decisions": len(found), "notes": list(found.notes)})
+    else:
+        print(f"{out}: {len(found)} decisions written")
+
+
 @app.command(
     epilog="Example: python -m replay train log.parquet --until 2026-01-19T00:00:00Z --out state"
 )
@@ -129,7 +166,10 @@ def train(
 def evaluate(
     log: LogArgument,
     policy: Annotated[
-        list[str] | None, typer.Option(help="Spec of a policy to evaluate; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Spec of a policy to evaluate; may be repeated; `alpha={0.1,1}` expands."
+        ),
     ] = None,
     against: Annotated[
         str | None, typer.Option(help="Paired differences to this spec, or to `logged`.")
@@ -154,17 +194,27 @@ def evaluate(
     behavior: Annotated[
         str | None, typer.Option(help="Spec of the logger where propensities were not logged.")
     ] = None,
+    pool: Annotated[
+        PoolChoice,
+        typer.Option(help="Several behavior policies: balanced (mixture) weights or own."),
+    ] = PoolChoice.auto,
+    model: Annotated[
+        str, typer.Option(help="Reward model: ridge, boosting, none, or module:factory.")
+    ] = "ridge",
     estimators: Annotated[
         str,
         typer.Option(
             help="Comma-separated: auto, ips, clipped-ips, snips, dm, dr, sndr, switch-dr, dros, "
-            "cressie-read; with a parameter as in `switch-dr:tau=2`. With --learn replay also "
-            "learner, replay, bootstrapped-replay, model-simulation, dr-ns."
+            "cressie-read, adaptive; with a parameter as in `switch-dr:tau=2`. With --learn "
+            "replay also learner, replay, bootstrapped-replay, model-simulation, dr-ns."
         ),
     ] = "auto,ips,snips,dm,dr",
     interval: Annotated[
         str,
-        typer.Option(help="cluster-t, bootstrap, cressie-read or auto; not of the row auto."),
+        typer.Option(
+            help="cluster-t, bootstrap, cressie-read, auto, anytime or martingale; "
+            "not of the row auto."
+        ),
     ] = "cluster-t",
     level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Seed of resampling intervals.")] = 0,
@@ -201,6 +251,8 @@ def evaluate(
         as_of=as_of,
         pmf=None if pmf is None else str(pmf),
         behavior=behavior,
+        pool=pool.value,
+        model=model,
         estimators=[name.strip() for name in estimators.split(",")],
         interval=interval,
         level=level,
@@ -233,7 +285,8 @@ def show(found: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from replay.report import HEADER, OTHER_QUESTION, reasons, span, table_rows
+    from replay.comparing_words import rows, sentences
+    from replay.report import HEADER, OTHER_QUESTION, reasons, silence_notes, span, table_rows
     from replay.result import QUESTION
 
     console = Console(
@@ -253,5 +306,12 @@ def show(found: Any) -> None:
     for d in found.differences:
         value = span(d.value, d.low, d.high, d.verdict)
         console.print(f"{d.policy} - {d.against}, {d.estimator}: {value} ({d.verdict})")
+    for sentence in silence_notes(found):
+        console.print(sentence)
+    if found.comparison is not None:
+        for name, value, verdict in rows(found.comparison):
+            console.print(f"together, {name}: {value} ({verdict})")
+        for sentence in sentences(found.comparison):
+            console.print(sentence)
     for who, reason in reasons(found):
         console.print(f"{who}: {reason}")

@@ -5,22 +5,24 @@ from typing import Any
 
 import pandas as pd
 
-from journal.files import read_log
-from journal.frame import log_of_frame
 from journal.log import Log
 from journal.states import read_states
 from policies import BadInput
 from policies.features import parse_instant
 from policies.records import micros
-from policies.rewards import REWARD_RANGE
 from policies.state import UserState
 from replay.auditing import audit as audit_of
 from replay.candidates import Evaluated, of_file, of_lists
+from replay.comparing import compared
 from replay.estimators import estimator_of
+from replay.given import log_given
+from replay.grid import expanded
 from replay.intervals import INTERVALS
 from replay.job import LOGGED, Job, model_of
 from replay.judged import Setting, compare
 from replay.learners import LEARNERS
+from replay.models import RIDGE, model_of_name
+from replay.pooling import POOLS, Pool
 from replay.propensities import behavior_of
 from replay.result import Evaluation
 from replay.sample import sample_of
@@ -41,6 +43,8 @@ def evaluate(
     as_of: str | int | None = None,
     pmf: Any = None,
     behavior: str | None = None,
+    pool: Pool = "auto",
+    model: Any = RIDGE,
     estimators: Sequence[str] = DEFAULT_ESTIMATORS,
     interval: str = "cluster-t",
     level: float = 0.95,
@@ -48,38 +52,47 @@ def evaluate(
     threads: int = 1,
     audit: bool = False,
     columns: Mapping[str, str] | None = None,
-    reward_range: tuple[float, float] = REWARD_RANGE,
+    reward_range: tuple[float, float] | None = None,
     action_by: str | None = None,
 ) -> Evaluation:
     """Off-policy evaluation: per decision, what would a policy have earned on these contexts?
 
     `log`: a path, a `Log`, or a DataFrame (with `columns`, `reward_range`, `action_by` as
-    `journal.frame.log_of_frame` reads them). `policy`: specs (`"linucb:alpha=1"`) or functions
+    `journal.frame.log_of_frame` reads them). `policy`: specs (`"linucb:alpha=1"`, or
+    several at once, `"linucb:alpha={0.1,1}"`) or functions
     `fn(candidate_ids, context (K, d)) -> pmf (K,)`; `pmf`: a Parquet file, a column of the
     DataFrame, or one list a decision. `learn`: "none" keeps the starting `state` frozen,
     "logged" learns from all earlier feedback, "replay" from what the policy would have seen;
     then the row "learner" says what it earns while it learns.
     `since`, `as_of`: RFC 3339 or microseconds. `against`: a spec or "logged", for paired
     differences. `audit`: rebuild the log first; what does not hold is a
-    verdict. Raises `BadInput`; what cannot be computed is null with its reason.
+    verdict. `pool`: how several behavior policies are weighed; `model`: "ridge", "boosting",
+    "none", or anything with `fit` and `predict`, for q_hat (docs/estimators.md).
+    Raises `BadInput`; what cannot be computed is null with its reason.
     """
     _check_options(learn, estimators, interval, level, policy, pmf)
     learners = [name for name in estimators if name in LEARNERS]
     if learn == "replay" and tuple(estimators) == DEFAULT_ESTIMATORS:
         learners = ["learner"]
     weighted = tuple(name for name in estimators if name not in LEARNERS)
-    read = _read(log, columns, reward_range, action_by)
+    if pool not in POOLS:
+        raise BadInput("--pool", f"must be one of {', '.join(POOLS)}", pool)
+    chosen_model = model_of_name(model)
+    read = log_given(log, columns, reward_range, action_by)
     sample = sample_of(read, _micros(since, "since"), _micros(as_of, "as_of"))
     states = state if isinstance(state, Mapping) else read_states(state) if state else {}
     logger = behavior_of(read, behavior)
     checked = _audited(read, threads) if audit else (None, False)
-    job = Job(read, sample, logger, states, model_of(read, sample), learn, threads, checked)
-    candidates = [job.walked(p) for p in _listed(policy)]
+    q_hat = model_of(read, sample, chosen_model)
+    job = Job(read, sample, logger, states, q_hat, learn, threads, checked)
+    candidates = [job.walked(p) for p in expanded(_listed(policy))]
     if pmf is not None:
         candidates.append(_given_pmf(read, log, pmf))
+    job = job.pooled(pool, learn != "none" or pmf is not None)
     setting = Setting(weighted, interval, level, seed, tuple(learners))
     results = [job.result(c, setting) for c in candidates]
     differences = []
+    base = None
     if against is not None:
         base = job.logged() if against == LOGGED else job.judged(job.walked(against), setting)
         differences = [
@@ -88,7 +101,18 @@ def evaluate(
             if r.policy != base.name
             for row in compare(r.judged, base, setting)
         ]
-    return Evaluation(read, sample, results, differences, learn, job.notices(), setting)
+    return Evaluation(
+        read,
+        sample,
+        results,
+        differences,
+        learn,
+        job.notices(),
+        setting,
+        pooling=job.pooling,
+        model=chosen_model.name,
+        comparison=compared([r.judged for r in results], base, setting),
+    )
 
 
 def _check_options(
@@ -117,19 +141,6 @@ def _audited(log: Log, threads: int) -> tuple[str | None, bool]:
     if found.unchecked:
         return f"audit impossible: {found.unchecked[0]}", False
     return None, False
-
-
-def _read(
-    log: Any,
-    columns: Mapping[str, str] | None,
-    reward_range: tuple[float, float],
-    action_by: str | None,
-) -> Log:
-    if isinstance(log, Log):
-        return log
-    if isinstance(log, pd.DataFrame):
-        return log_of_frame(log, columns=columns, reward_range=reward_range, action_by=action_by)
-    return read_log(log)
 
 
 def _micros(moment: str | int | None, name: str) -> int | None:

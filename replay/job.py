@@ -1,7 +1,8 @@
 """One log, ready to judge one policy after another: its sample, logger and reward model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,14 @@ import numpy as np
 from journal.log import Log
 from policies.arrays import Bools, Floats
 from policies.state import UserState, decision_hash
+from replay.adaptivity import shared_state
 from replay.candidates import Evaluated, of_function, of_spec
 from replay.judged import Judged, Setting, estimate
 from replay.learners.course import Course, course_of
-from replay.learners.row import learner_row
+from replay.learners.row import with_learners
 from replay.model import cross_fitted, folds
+from replay.models import NONE, RIDGE, RewardModel, cross_fitted_by, model_of_name
+from replay.pooling import Pool, Pooling, pooled
 from replay.propensities import Behavior, is_deterministic
 from replay.result import PolicyResult
 from replay.rounds import NotComputable, Rounds
@@ -22,25 +26,29 @@ from replay.verdict import Circumstances
 from replay.walk import Learn
 
 LOGGED = "logged"
-DRIFT = 4.0  # standard errors between the halves of a log
+DAY = 86_400_000_000  # microseconds
 
 
-def model_of(log: Log, sample: Sample) -> Floats | str:
-    """q_hat `(N,)`, or why there is none."""
+def model_of(log: Log, sample: Sample, model: RewardModel | None = None) -> Floats | str:
+    """q_hat `(N,)` of a model (default: ridge), or why there is none."""
+    model = model or model_of_name(RIDGE)
+    if model.name == NONE:
+        return "no reward model, as asked: dm and dr need one"
     rows = sample.rows
     users = sorted(set(log.user[rows].tolist()))
     fold = np.zeros(len(log.user_names), np.int64)
     fold[users] = folds([log.user_names[u] for u in users])
+    known = (
+        log.chosen[rows],
+        sample.reward,
+        fold[log.user[rows]],
+        fold[np.repeat(log.user, np.diff(log.offsets))],
+    )
     try:
-        return cross_fitted(
-            log.context,
-            log.arm,
-            len(log.arm_names),
-            log.chosen[rows],
-            sample.reward,
-            fold[log.user[rows]],
-            fold[np.repeat(log.user, np.diff(log.offsets))],
-        )
+        if model.fresh is not None:
+            code = np.argsort(np.argsort(np.array(log.arm_names)))  # whatever the rows' order
+            return cross_fitted_by(model, log.context, code[log.arm], *known)
+        return cross_fitted(log.context, log.arm, len(log.arm_names), *known)
     except NotComputable as reason:
         return str(reason)
 
@@ -57,6 +65,7 @@ class Job:
     learn: Learn
     threads: int
     audited: tuple[str | None, bool] = (None, False)  # why an audit failed or was impossible
+    pooling: Pooling | None = None  # where several behavior policies decided
 
     @property
     def inside(self) -> Bools:
@@ -64,6 +73,17 @@ class Job:
         mask = np.zeros(len(self.log), np.bool_)
         mask[self.sample.rows] = True
         return mask
+
+    @property
+    def days(self) -> Floats:
+        """(m,) of the evaluated decisions, since the first of them."""
+        at = self.log.decided_at[self.sample.rows]
+        return np.asarray((at - at.min()) / DAY)
+
+    def pooled(self, pool: Pool, memory: bool) -> "Job":
+        """The job with the weights that `pool` says; `memory`: what is evaluated may learn."""
+        logger, found = pooled(self.log, self.sample, self.logger, pool, memory)
+        return replace(self, logger=logger, pooling=found)
 
     def walked(self, policy: Any) -> Evaluated:
         """What a policy, spec or function, would have done at each decision."""
@@ -83,14 +103,13 @@ class Job:
         """Its rounds, and one row an estimator."""
         rounds, about = self._rounds(evaluated.pmf), self._about(evaluated)
         rows = [estimate(name, rounds, about, setting) for name in setting.estimators]
-        if setting.learners:
-            course = self._course(evaluated, setting.seed)
-            rows += [learner_row(n, course, rounds, about, setting) for n in setting.learners]
         return Judged(evaluated.name, rounds, about, rows)
 
     def result(self, evaluated: Evaluated, setting: Setting) -> PolicyResult:
         """Its part of an evaluation."""
         judged = self.judged(evaluated, setting)
+        if setting.learners:
+            judged = with_learners(judged, self._course(evaluated, setting.seed), setting)
         rows = self.sample.rows
         matched = None if evaluated.matched is None else evaluated.matched[rows]
         mean = (
@@ -116,19 +135,20 @@ class Job:
         every = None
         if self.logger.pmf is not None:
             every = self.logger.candidates(self.log, self.logger.pmf, self.inside)
-        rounds = Rounds(
-            sample.reward, ones, ones, sample.reward, sample.reward, user, span, 1.0, every
-        )
+        rewards = sample.reward
+        rounds = Rounds(rewards, ones, ones, rewards, rewards, user, span, 1.0, every, self.days)
         about = Circumstances(1.0, False, False, float(sample.silent.mean()))
         return Judged(LOGGED, rounds, about, [])
 
     def notices(self) -> list[str]:
         """What a reader of any of the numbers must know."""
-        out = []
+        out = list(self.log.notes)
         if len(self.log.user_names) == len(self.log):
             out.append("no user has two decisions: rows are treated as independent")
         if self.logger.declared:
             out.append(f"propensities that were not logged are those of {self.logger.declared}")
+        if self.pooling is not None:
+            out.append(self.pooling.notice)
         if self.sample.censored:
             out.append(
                 f"{self.sample.censored} decisions are left out: their reward window is still open"
@@ -141,11 +161,9 @@ class Job:
         """The log as this policy, learning, would have lived through it, or why there is none."""
         if evaluated.learner is None or evaluated.matched is None:
             return "it does not learn: its value is that of the rows above"
-        pscore, matched = self.logger.pscore, evaluated.matched
+        log, sample = self.log, self.sample
         try:
-            return course_of(
-                self.log, evaluated.learner, self.sample, pscore, matched, self.states, seed
-            )
+            return course_of(log, evaluated.learner, sample, evaluated.matched, self.states, seed)
         except NotComputable as reason:
             return str(reason)
 
@@ -166,6 +184,8 @@ class Job:
             log.reward_range,
             self.logger.weight_bound(log, pmf, self.inside),
             self.logger.candidates(log, pmf, self.inside),
+            self.days,
+            self.logger.spread(log, pmf, self.inside),
         )
 
     def _about(self, evaluated: Evaluated) -> Circumstances:
@@ -185,8 +205,9 @@ class Job:
             self.logger.declared,
             share,
             self._unseen(evaluated.pmf),
-            self._shared_learner(),
+            self._shared_learner,
             *self.audited,
+            pooling=None if self.pooling is None else self.pooling.doubt,
         )
 
     def _unseen(self, pmf: Floats) -> float:
@@ -196,19 +217,10 @@ class Job:
         inside = np.repeat(self.inside, np.diff(log.offsets))
         return float(pmf[inside][seen[log.arm[inside]] < 5].sum() / len(rows))
 
-    def _shared_learner(self) -> bool:
-        """Whether rows without users come from a logger that changed: may it have learned?
-
-        Welch's t of the propensities' excess over 1/K between the halves of the period.
-        """
-        log, rows = self.log, self.sample.rows
-        if len(log.user_names) < len(log) or len(rows) < 20:
-            return False
-        order = rows[np.argsort(log.decided_at[rows], kind="stable")]
-        excess = (self.logger.pscore - 1 / np.diff(log.offsets))[order]
-        early, late = excess[: len(order) // 2], excess[len(order) // 2 :]
-        error = np.sqrt(early.var() / len(early) + late.var() / len(late))
-        return bool(abs(early.mean() - late.mean()) > DRIFT * error)
+    @cached_property
+    def _shared_learner(self) -> str | None:
+        """Why rows may depend on each other through what the logger learned."""
+        return shared_state(self.log, self.logger.pscore, self.sample.rows)
 
     def _learned_here(self) -> bool:
         """Whether a starting state has learned from a decision that is evaluated."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from replay.adaptivity import settled
 from replay.estimators import Estimate, estimator_of
 from replay.intervals import INTERVALS
 from replay.intervals.auto import choice
@@ -74,7 +75,7 @@ class Difference:
 
 def estimate(name: str, rounds: Rounds, about: Circumstances, setting: Setting) -> Row:
     """One row; a null with its reason where the rounds cannot give it."""
-    weighs = name != "dm"
+    weighs, interval = name != "dm", _interval(name, setting)
     known = rounds.pscore is not None
     ess = rounds.ess if known else None
     mean = float(rounds.weight.mean()) if known else None
@@ -89,7 +90,7 @@ def estimate(name: str, rounds: Rounds, about: Circumstances, setting: Setting) 
         found = estimator_of(name)(rounds)
         value = found.value
         chosen = _chosen(name, rounds, found)
-        verdict, reasons = judge(name, rounds, about)
+        verdict, reasons = judge(name, rounds, settled(about, name, interval), interval)
         low, high = _bounds(name, rounds, found, setting)
         if low is not None and high is not None:
             empty = says_nothing(low, high, rounds)
@@ -103,7 +104,7 @@ def estimate(name: str, rounds: Rounds, about: Circumstances, setting: Setting) 
     return Row(
         name,
         value,
-        _interval(name, setting),
+        interval,
         low,
         high,
         setting.level,
@@ -135,11 +136,12 @@ def compare(policy: Judged, base: Judged, setting: Setting) -> list[Difference]:
             function = estimator_of(name)
             paired = _paired(function(policy.rounds), function(base.rounds))
             value = paired.value
+            interval = _interval(name, setting)
             verdict, reasons = _worse(
-                judge(name, policy.rounds, policy.about), judge(name, base.rounds, base.about)
+                judge(name, policy.rounds, settled(policy.about, name, interval), interval),
+                judge(name, base.rounds, settled(base.about, name, interval), interval),
             )
             if name not in NO_INTERVAL:
-                interval = _interval(name, setting)
                 low, high = (
                     difference(policy.rounds, base.rounds, setting.level)
                     if interval in OF_THE_VALUE

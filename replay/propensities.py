@@ -49,6 +49,15 @@ class Behavior:
             return None
         return Candidates(pi_e[inside], self.pmf[inside])
 
+    def spread(self, log: Log, pi_e: Floats, rows: Bools) -> Floats | None:
+        """sum pi_e^2 / pi_b over the candidates of each of `rows`; None = unknown or unbounded."""
+        if self.pmf is None or np.isnan(self.pmf[np.repeat(rows, np.diff(log.offsets))]).any():
+            return None
+        with np.errstate(over="ignore"):
+            weight = np.divide(pi_e, self.pmf, out=np.zeros(len(pi_e)), where=self.pmf > 0)
+            found = np.add.reduceat(pi_e * weight, log.offsets[:-1])[rows]
+        return found if np.isfinite(found).all() else None
+
 
 def behavior_of(log: Log, declared: str | None = None) -> Behavior:
     """What was logged, and `declared` (a policy's spec) where nothing was."""

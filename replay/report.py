@@ -9,6 +9,7 @@ from typing import Any
 from policies.errors import BadInput, one_line
 from replay.learners import LEARNERS
 from replay.result import QUESTION, Evaluation
+from replay.silence import bounded_row, silence_bounds
 
 OTHER_QUESTION = (
     "Value if deployed, once the policy's own choices shape what comes next, is another "
@@ -60,8 +61,16 @@ def summary(found: Evaluation) -> str:
         "",
         *markdown_table(HEADER, table_rows(found)),
         "",
+        *(f"- {note}" for note in silence_notes(found)),
+        "",
         *_why(found),
     ]
+    if found.comparison is not None:
+        from replay.comparing_words import HEADER as TOGETHER
+        from replay.comparing_words import rows, sentences
+
+        lines += ["", "## Many compared", "", *sentences(found.comparison), ""]
+        lines += markdown_table(TOGETHER, rows(found.comparison))
     if found.differences:
         lines += ["", "## Differences, paired on the same rounds", ""]
         lines += markdown_table(
@@ -119,6 +128,23 @@ def reasons(found: Evaluation) -> list[tuple[str, str]]:
             for reason in row.reasons:
                 said.setdefault((p.policy, reason), []).append(row.estimator)
     return [(f"{policy} {', '.join(names)}", reason) for (policy, reason), names in said.items()]
+
+
+def silence_notes(found: Evaluation) -> list[str]:
+    """What silence could hide, a sentence a policy whose number may be read; none without."""
+    silent = found.sample.silent
+    if not silent.any():
+        return []
+    out = []
+    for p in found.results:
+        row, bounds = bounded_row(p.judged), silence_bounds(p.judged, silent)
+        if row is not None and bounds is not None and row.verdict != "unreliable":
+            low, high = bounds
+            out.append(
+                f"{p.policy} {row.estimator}: [{low:.4f}, {high:.4f}] had all silence "
+                f"({silent.mean():.0%} of the tips) been the worst or the best"
+            )
+    return out
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:

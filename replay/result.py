@@ -10,8 +10,11 @@ import pandas as pd
 
 from journal.log import Log
 from policies.arrays import Bools
+from replay.comparing import Comparison
 from replay.judged import Difference, Judged, Setting
+from replay.pooling import Pooling
 from replay.sample import Sample
+from replay.silence import silence_bounds
 from replay.walk import Learn
 
 QUESTION = "value on logged contexts"
@@ -51,6 +54,9 @@ class Evaluation:
     learn: Learn
     notices: Sequence[str]
     setting: Setting
+    pooling: Pooling | None = None  # where several behavior policies decided
+    model: str = "ridge"  # q_hat's
+    comparison: Comparison | None = None  # of two policies or more
 
     @property
     def computable(self) -> bool:
@@ -70,6 +76,8 @@ class Evaluation:
                 "expired": int(sample.silent.sum()),
                 "censored": sample.censored,
                 "behavior_policies": log.policy_names,
+                "model": self.model,
+                "pool": None if self.pooling is None else self.pooling.to_dict(),
                 "mean_reward": float(sample.reward.mean()),
                 "reward_range": list(log.reward_range),
                 "silence_bounds": list(self.silence_bounds()),
@@ -84,11 +92,13 @@ class Evaluation:
                     "question": QUESTION,
                     "truth_log": p.truth_log,
                     "truth_deployed": p.truth_deployed,
+                    "silence_bounds": _list(silence_bounds(p.judged, self.sample.silent)),
                     "estimates": [asdict(row) for row in p.judged.rows],
                 }
                 for p in self.results
             ],
             "differences": [asdict(row) for row in self.differences],
+            "comparison": None if self.comparison is None else self.comparison.to_dict(),
         }
 
     def silence_bounds(self) -> tuple[float, float]:
@@ -114,3 +124,7 @@ class Evaluation:
         from replay.report import write_report
 
         return write_report(self, Path(directory))
+
+
+def _list(bounds: tuple[float, float] | None) -> list[float] | None:
+    return None if bounds is None else list(bounds)

@@ -49,9 +49,11 @@ class Rounds:
     reward_range: tuple[float, float] = (-1.0, 1.0)
     weight_bound: float | None = None  # the largest weight any action could have had
     candidates: Candidates | None = None  # None: the pmfs are unknown
+    days: Floats | None = None  # since the first decision of all, >= 0; None: no time is known
+    spread: Floats | None = None  # sum of pi_e^2 / pi_b over its candidates; None: unknown
 
     def __post_init__(self) -> None:
-        for name in ("reward", "pscore", "pi_e", "q_hat", "q_pi"):
+        for name in ("reward", "pscore", "pi_e", "q_hat", "q_pi", "days", "spread"):
             given = getattr(self, name)
             if given is None:
                 continue
@@ -75,8 +77,10 @@ class Rounds:
         if self.pscore is not None and not ((self.pscore > 0) & (self.pscore <= 1)).all():
             bad = ~((self.pscore > 0) & (self.pscore <= 1))
             raise BadInput("rounds: pscore", "must be in (0, 1]", self.pscore[bad][0].item())
-        if (self.pi_e < 0).any():
-            raise BadInput("rounds: pi_e", "must not be negative", self.pi_e.min().item())
+        for name in ("pi_e", "days", "spread"):
+            values = getattr(self, name)
+            if values is not None and (values < 0).any():
+                raise BadInput(f"rounds: {name}", "must not be negative", values.min().item())
         users = np.arange(len(self.reward)) if self.user is None else np.asarray(self.user)
         if users.shape != (len(self.reward),):
             raise BadInput("rounds: user", f"shape must be ({len(self.reward)},)", users.shape)

@@ -12,6 +12,8 @@ from replay.rounds import Rounds
 Verdict = Literal["reliable", "caution", "unreliable"]
 
 LEAST_ESS = 30.0
+AMPLE_ESS = 200.0  # fewer, and intervals that lean on large numbers cover too little
+ASYMPTOTIC = ("cluster-t", "bootstrap", "martingale")
 LEAST_SUPPORT = 0.99  # of the evaluation policy's mass; less and part of it was never tried
 FEW_USERS = 20  # a t interval over fewer leans on people being alike
 BIG_SHARE = 0.10  # of all weight on one decision: the estimate is that decision
@@ -35,12 +37,15 @@ class Circumstances:
     declared_behavior: str | None = None
     learned_share: float | None = None  # of the history, under --learn replay
     unseen_share: float = 0.0  # of the policy's choices, on arms that q_hat hardly saw
-    shared_learner: bool = False  # no users, and propensities that drift: rows may depend
+    shared_learner: str | None = None  # why rows may depend on each other through the logger
     audit: str | None = None  # why an audit failed or was impossible
     audit_failed: bool = False
+    pooling: str | None = None  # what speaks against balanced weights that were asked for
 
 
-def judge(estimator: str, rounds: Rounds, about: Circumstances) -> tuple[Verdict, list[str]]:
+def judge(
+    estimator: str, rounds: Rounds, about: Circumstances, interval: str
+) -> tuple[Verdict, list[str]]:
     """Verdict and reasons, the worst first, of an estimate that could be computed."""
     bad: list[str] = []
     wary: list[str] = []
@@ -66,13 +71,17 @@ def judge(estimator: str, rounds: Rounds, about: Circumstances) -> tuple[Verdict
             )
     elif estimator not in LEARNERS:
         _judge_weights(rounds, about, bad, wary)
+        if interval in ASYMPTOTIC and LEAST_ESS <= rounds.ess < AMPLE_ESS:
+            wary.append(
+                f"`{interval}` wants ess {AMPLE_ESS:g} and has {rounds.ess:.0f}: the row `auto` "
+                "is made for that"
+            )
     if rounds.users < FEW_USERS and estimator not in LEARNERS:
         wary.append(f"few users: {rounds.users}, intervals want at least {FEW_USERS}")
-    if about.shared_learner:
-        wary.append(
-            "adaptive logger without users: its propensities drift, so rounds may depend on each "
-            "other; `anytime` is valid there"
-        )
+    if about.shared_learner is not None:
+        wary.append(about.shared_learner)
+    if about.pooling is not None:
+        wary.append(about.pooling)
     if about.expired_share > SILENT_SHARE:
         wary.append(f"silence: {about.expired_share:.0%} of the tips were never answered")
     if about.declared_behavior is not None:
@@ -102,6 +111,8 @@ def _judge_weights(rounds: Rounds, about: Circumstances, bad: list[str], wary: l
         sums = rounds.by_user(weight - weight.mean())
         g = rounds.users
         error = float(np.sqrt(g / (g - 1) * float(sums @ sums))) / len(rounds)
+        if rounds.candidates is not None:  # what the pmfs make of it, seen or not
+            error = max(error, float(np.sqrt(max(_implied(rounds) - 1, 0.0) / len(rounds))))
         if abs(away) > CHANCE * error:
             sure = f"{abs(away) / error:.1f} standard errors" if error > 0 else "exactly"
             bad.append(
@@ -114,7 +125,7 @@ def _judge_tail(rounds: Rounds, bad: list[str], wary: list[str]) -> None:
     """Heavy weights that have not come yet: where they are rare, the mean weight looks fine."""
     weight = rounds.weight
     if rounds.candidates is not None:
-        implied = float(rounds.candidates.pi_e @ rounds.candidates.weight) / len(rounds)
+        implied = _implied(rounds)
         expected = len(rounds) / implied if implied > 0 else 0.0
         said = f"heavy tail: the pmfs imply ess {expected:.1f}, big weights never came"
         if expected < LEAST_ESS <= rounds.ess:
@@ -125,6 +136,12 @@ def _judge_tail(rounds: Rounds, bad: list[str], wary: list[str]) -> None:
     shape = tail_shape(weight)
     if shape > TAIL:
         wary.append(f"heavy tail: Pareto shape {shape:.2f} of the largest weights")
+
+
+def _implied(rounds: Rounds) -> float:
+    """The mean square of the weights over all that the logger could draw."""
+    assert rounds.candidates is not None
+    return float(rounds.candidates.pi_e @ rounds.candidates.weight) / len(rounds)
 
 
 def tail_shape(weight: Floats) -> float:

@@ -3,6 +3,7 @@
 from functools import partial
 
 from policies.errors import BadInput
+from replay.estimators.adaptive import adaptive
 from replay.estimators.calibrated import calibrated
 from replay.estimators.cressie_read import cressie_read
 from replay.estimators.doubly_robust import dm, dr, dros, sndr, switch_dr
@@ -23,6 +24,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "switch-dr": switch_dr,
     "dros": dros,
     "cressie-read": cressie_read,
+    "adaptive": adaptive,
 }
 
 PARAMETERS = {"clipped-ips": "tau", "switch-dr": "tau", "dros": "lambda"}

@@ -15,6 +15,7 @@ from replay.rounds import Rounds
 
 ROBUST = "cressie-read by user"
 BOTH = "cressie-read by user, intersected with t from the design variance"
+SPENT = 0.7  # of what may be missed, by the wider interval of the two that are intersected
 ALIKE = 1.5  # a design effect up to which one user's rewards look independent
 
 
@@ -22,12 +23,13 @@ def auto(rounds: Rounds, estimate: Estimate, level: float, seed: int = 0) -> Spa
     """The narrower evidence where people look alike, else users as units.
 
     1. `cressie-read` by user, with the largest weight any candidate could have had.
-    2. Where all pmfs are logged and the design effect is at most 1.5: that interval
-       intersected with `modelled`. An empty intersection leaves the first.
+    2. Where all pmfs are logged and the design effect is at most 1.5: that interval, at
+       the level 1 - 0.7 (1 - level), intersected with `modelled`. An empty intersection
+       leaves the first.
     """
-    robust = cressie_read(rounds, estimate, level, seed)
     if choice(rounds) == ROBUST:
-        return robust
+        return cressie_read(rounds, estimate, level, seed)
+    robust = cressie_read(rounds, estimate, 1 - SPENT * (1 - level), seed)
     narrow = modelled(rounds, level)
     low, high = max(robust[0], narrow[0]), min(robust[1], narrow[1])
     return (low, high) if low <= high else robust
@@ -44,7 +46,8 @@ def modelled(rounds: Rounds, level: float) -> Span:
 
     The variance is the larger of two: by user with leverage correction (CR2; Bell &
     McCaffrey, 2002), and what all candidates' weights make it, plus what users add between
-    them. Student's t over as many users of equal size. Within the reward range.
+    them. Student's t over as many users of equal size, or over the rows that the variance
+    stands on if they are fewer. Within the reward range.
     """
     found = calibrated(rounds)
     n, w = len(rounds), rounds.weight
@@ -56,9 +59,11 @@ def modelled(rounds: Rounds, level: float) -> Span:
     sums = rounds.by_user(found.influence)
     clustered = float((sums**2 / (1 - leverage)).sum()) / n**2
     between = max(0.0, clustered - float(found.influence @ found.influence) / n**2)
-    designed = (design_variance(rounds, e - shift, found.value) + float(q_pi.var())) / n
+    drawn = design_variance(rounds, e - shift, found.value)
+    designed = (drawn.variance + float(q_pi.var())) / n
     error = math.sqrt(max(clustered, designed + between))
-    half = t_value(level, equal_users(rounds) - 1) * error
+    rows = drawn.rows * (designed / drawn.variance * n) ** 2 if drawn.variance > 0 else math.inf
+    half = t_value(level, max(2.0, min(equal_users(rounds) - 1, rows))) * error
     low, high = rounds.reward_range
     return max(low, found.value - half), min(high, found.value + half)
 

@@ -31,10 +31,22 @@ def bootstrap(
 
 def resampled(rounds: Rounds, estimate: Estimate, seed: int = 0, threads: int = 1) -> Floats:
     """The estimate in each resample; those that cannot be normalised are left out."""
+    values = combined(estimate, resampled_means(rounds, estimate.columns, seed, threads))
+    finite: Floats = values[np.isfinite(values)]
+    return finite
+
+
+def combined(estimate: Estimate, means: Floats) -> Floats:
+    """The estimate of each resample from its column means `(B, m)`; maybe not finite."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.array([estimate.combine(row) for row in means])
+
+
+def resampled_means(rounds: Rounds, columns: Floats, seed: int = 0, threads: int = 1) -> Floats:
+    """Means of `columns (n, m)` in each resample with any users, `(B, m)`."""
     if rounds.users < 2:
         raise NotComputable("one user: nothing tells how people differ")
-    columns = [*estimate.columns.T, np.ones(len(rounds))]
-    sums = np.stack([rounds.by_user(c) for c in columns], axis=1)
+    sums = np.stack([rounds.by_user(c) for c in [*columns.T, np.ones(len(rounds))]], axis=1)
 
     def totals(block: int) -> Floats:
         part = sums[block * BLOCK : (block + 1) * BLOCK]
@@ -48,7 +60,5 @@ def resampled(rounds: Rounds, estimate: Estimate, seed: int = 0, threads: int = 
         for found in pool.map(totals, range(-(-len(sums) // BLOCK))):
             total += found
     kept = total[total[:, -1] > 0]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        values = np.array([estimate.combine(t[:-1] / t[-1]) for t in kept])
-    finite: Floats = values[np.isfinite(values)]
-    return finite
+    means: Floats = kept[:, :-1] / kept[:, -1:]
+    return means

@@ -37,7 +37,6 @@ class Course:
     log: Log
     policy: Policy
     sample: Sample
-    pscore: Floats  # (n,) NaN = unknown
     matched: Bools  # (n,) what rejection replay accepted
     arms: Arms
     start: Sums  # the states the learner starts from
@@ -51,6 +50,11 @@ class Course:
         mask = np.zeros(len(self.log), np.bool_)
         mask[self.sample.rows] = True
         return mask
+
+    @property
+    def pscore(self) -> Floats:
+        """(n,) the logger's own propensities, NaN = unknown: what rejection needs."""
+        return self.log.pscore
 
     @cached_property
     def lived(self) -> Ints:
@@ -99,7 +103,6 @@ def course_of(
     log: Log,
     policy: Policy,
     sample: Sample,
-    pscore: Floats,
     matched: Bools,
     states: Mapping[str, UserState],
     seed: int,
@@ -111,4 +114,4 @@ def course_of(
         raise NotComputable("a user has more arms than a state holds: no closed loop of that")
     fold_at = np.where(folded_before(log, order, states), NONE, order.folded)
     sums = sums_of(arms, log, states)
-    return Course(log, policy, sample, pscore, matched, arms, sums, order, fold_at, seed)
+    return Course(log, policy, sample, matched, arms, sums, order, fold_at, seed)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from replay.judged import Row, Setting
+from replay.judged import Judged, Row, Setting
 from replay.learners import LEARNERS
 from replay.learners.course import Course, Outcome
 from replay.rounds import NotComputable, Rounds
@@ -11,6 +11,13 @@ from replay.verdict import Circumstances, Verdict, judge
 
 NONE = "none"  # no interval's coverage was shown
 FEWEST = 30  # decisions, below which a mean says nothing
+
+
+def with_learners(judged: Judged, course: Course | str, setting: Setting) -> Judged:
+    """`judged` with one more row a learner that was asked for."""
+    about, rounds = judged.about, judged.rounds
+    more = [learner_row(name, course, rounds, about, setting) for name in setting.learners]
+    return replace(judged, rows=[*judged.rows, *more])
 
 
 def learner_row(
@@ -46,7 +53,9 @@ def _judged(
     name: str, course: Course, found: Outcome, rounds: Rounds, about: Circumstances
 ) -> tuple[Verdict, list[str]]:
     """At best `caution`: no interval says how far off it may be."""
-    verdict, reasons = judge(name, rounds, replace(about, learned_share=None))
+    # What the log's logger learned concerns intervals, and the share learned has its sentence.
+    known = replace(about, learned_share=None, shared_learner=None)
+    verdict, reasons = judge(name, rounds, known, NONE)
     decided = len(course.lived)
     short = "" if found.horizon >= decided else f", where the log has {decided}"
     said = (

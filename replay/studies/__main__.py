@@ -2,6 +2,8 @@
 
 import json
 import sys
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,40 +14,80 @@ from journal.cli import main_of
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
+@dataclass(frozen=True)
+class Study:
+    """A module with `Design` and `study(design)`, and how its result is shown."""
+
+    home: str
+    table: str  # module:function, from a result to Markdown
+    small: dict[str, Any]  # the design that shows it run
+    plot: str | None = None  # module:function, from a result to a PNG
+    resumes: bool = False  # `study(design, kept)` keeps its parts in a directory
+
+
+STUDIES = {
+    "coverage": Study(
+        "replay.studies.coverage",
+        "replay.studies.tables:coverage_table",
+        {"logs": 10, "truth_logs": 10},
+    ),
+    "hour": Study("replay.studies.hour", "replay.studies.tables:hour_table", {"seeds": 2}),
+    "intervals": Study(
+        "replay.studies.intervals",
+        "replay.studies.interval_table:intervals_table",
+        {"most_seeds": 50},
+        plot="replay.studies.interval_plot:plot_intervals",
+        resumes=True,
+    ),
+    "looks": Study("replay.studies.looks", "replay.studies.tables:looks_table", {"seeds": 100}),
+    "adaptive": Study(
+        "replay.studies.adaptive", "replay.studies.tables:adaptive_table", {"logs": 40}
+    ),
+    "many": Study("replay.studies.best_of_many", "replay.studies.tables:many_table", {"logs": 30}),
+    "learners": Study(
+        "replay.studies.learners",
+        "replay.studies.learner_table:learner_table",
+        {"seeds": 30, "others": 3, "lives": 100},
+    ),
+    "pooled": Study("replay.studies.pooled", "replay.studies.tables:pooled_table", {"logs": 30}),
+}
+
+
 @app.command(epilog="Example: python -m replay.studies --out results/study --only hour")
 def studies(
     out: Annotated[Path, typer.Option(help="Directory for the tables and their JSON.")],
-    only: Annotated[str | None, typer.Option(help="One of: coverage, hour, learners.")] = None,
+    only: Annotated[str | None, typer.Option(help=f"One of: {', '.join(STUDIES)}.")] = None,
     small: Annotated[bool, typer.Option("--small", help="A tenth of it, to see it run.")] = False,
 ) -> None:
-    """Seeded studies of this tool's claims: coverage of intervals, and whether hours matter."""
+    """Seeded studies of this tool's claims, one after the other."""
     from policies.errors import BadInput
-    from replay.studies import coverage, hour, learners
-    from replay.studies.learner_table import learner_table
-    from replay.studies.tables import coverage_table, hour_table
 
-    kinds: dict[str, Any] = {
-        "coverage": (
-            coverage.study,
-            coverage.Design(logs=10, truth_logs=10) if small else coverage.Design(),
-            coverage_table,
-        ),
-        "hour": (hour.study, hour.Design(seeds=2) if small else hour.Design(), hour_table),
-        "learners": (
-            learners.study,
-            learners.Design(seeds=30, others=3, lives=100) if small else learners.Design(),
-            learner_table,
-        ),
-    }
-    if only is not None and only not in kinds:
-        raise BadInput("--only", f"must be one of {', '.join(kinds)}", only)
+    if only is not None and only not in STUDIES:
+        raise BadInput("--only", f"must be one of {', '.join(STUDIES)}", only)
     out.mkdir(parents=True, exist_ok=True)
-    for name, (study, design, table) in kinds.items():
+    for name, study in STUDIES.items():
         if only in (None, name):
-            found = study(design)
-            (out / f"{name}.json").write_text(json.dumps(found, indent=2) + "\n")
-            (out / f"{name}.md").write_text(table(found))
-            print(f"{name}\n\n{table(found)}")
+            text = keep(name, study, out, small)
+            print(f"{name}\n\n{text}", flush=True)
+
+
+def keep(name: str, study: Study, out: Path, small: bool) -> str:
+    """Runs a study and writes its JSON, table and plot; the table."""
+    module = import_module(study.home)
+    design = module.Design(**(study.small if small else {}))
+    kept = (out / f"{name}-cells",) if study.resumes else ()
+    found = module.study(design, *kept)
+    text: str = _function(study.table)(found)
+    (out / f"{name}.json").write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")
+    (out / f"{name}.md").write_text(text)
+    if study.plot is not None:
+        (out / f"{name}.png").write_bytes(_function(study.plot)(found))
+    return text
+
+
+def _function(name: str) -> Any:
+    module, _, function = name.partition(":")
+    return getattr(import_module(module), function)
 
 
 if __name__ == "__main__":

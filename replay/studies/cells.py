@@ -5,7 +5,7 @@ come from one generator of its own.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -22,6 +22,7 @@ TRUTH_SEED = 999_983
 TRUTH_DRAWS = 20
 TRUTH_DECISIONS = 50_000
 ACTIONS = 10
+DAYS = 28.0  # the rounds are spread evenly over them
 WIDTH = 5
 
 
@@ -67,6 +68,8 @@ class Drawn:
             self.span,
             float((self.pi_e / self.pi_b).max()),
             Candidates(self.pi_e, self.pi_b),
+            np.linspace(0.0, DAYS, len(self.reward), endpoint=False),
+            np.add.reduceat(self.pi_e * (self.pi_e / self.pi_b), self.offsets[:-1]),
         )
 
 
@@ -81,6 +84,8 @@ class Cell:
     name: str
     decisions: int
     world: World
+    seeds: int = 1000
+    truth_of: World | None = None  # the same contexts and policy, where logging is slow
 
     @property
     def id(self) -> str:
@@ -93,8 +98,9 @@ class Cell:
 
     def truth(self) -> tuple[float, float]:
         """truth_world and its Monte-Carlo error, from logs of their own."""
+        world = self.truth_of or self.world
         values = [
-            self.world(np.random.default_rng([TRUTH_SEED, i]), TRUTH_DECISIONS).value
+            world(np.random.default_rng([TRUTH_SEED, i]), TRUTH_DECISIONS).value
             for i in range(TRUTH_DRAWS)
         ]
         return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(TRUTH_DRAWS))
@@ -247,13 +253,23 @@ def rare(rng: Rng, n: int, *, p: float, share: float = 0.5, mean: float = 0.5) -
     return Drawn(offsets, context, arm, means, pi_e, pi_b, chosen, reward, np.arange(n))
 
 
+def noisy(rng: Rng, n: int, *, p: float, light: float, mean: float) -> Drawn:
+    """As `rare`, but the other actions are noisy too: they pay 1 with probability `light`."""
+    drawn = rare(rng, n, p=p, mean=mean)
+    means = np.where(drawn.arm == 0, mean, light)
+    reward = (rng.random(n) < means[drawn.chosen]).astype(float)
+    return replace(drawn, means=means, reward=reward)
+
+
 def _cells() -> list[Cell]:
     out = []
     for beta, epsilon in ((1.0, 0.2), (-3.0, 0.1), (-6.0, 0.05), (-8.0, 0.02)):
-        for scale in (1.0, 0.4):
-            name = f"beta={beta:g},epsilon={epsilon:g}" + ("" if scale == 1 else f",theta={scale}")
-            world = partial(actions, beta=beta, epsilon=epsilon, scale=scale)
-            out += [Cell("a", name, n, world) for n in (500, 2000, 10_000)]
+        name = f"beta={beta:g},epsilon={epsilon:g}"
+        world = partial(actions, beta=beta, epsilon=epsilon)
+        out += [Cell("a", name, n, world) for n in (500, 2000)]
+        out.append(Cell("a", name, 10_000, world, seeds=300))
+        mild = partial(actions, beta=beta, epsilon=epsilon, scale=0.4)
+        out += [Cell("a", f"{name},theta=0.4", n, mild) for n in (500, 2000)]
     for beta, floor in ((0.0, 0.1), (2.0, 0.1), (-2.0, 0.1), (-4.0, 0.1), (-8.0, 0.2)):
         world = partial(tips, beta=beta, floor=floor)
         out += [Cell("b", f"beta={beta:g},floor={floor:g}", n, world) for n in (500, 2000)]
@@ -263,13 +279,17 @@ def _cells() -> list[Cell]:
             out.append(Cell("c", f"people={n // each},sd={people:g}", n, world))
     for users in (100, 1):
         for epsilon in (0.2, 0.5):
-            state = "per user" if users > 1 else "shared"
+            name = f"{'per user' if users > 1 else 'shared'},epsilon={epsilon:g}"
             world = partial(learning, users=users, epsilon=epsilon)
-            out.append(Cell("d", f"{state},epsilon={epsilon:g}", 2000, world))
-    for p in (0.02, 0.005):
-        world = partial(rare, p=p)
-        out += [Cell("e", f"p={p:g}", n, world) for n in (500, 2000)]
+            at_once = partial(learning, users=TRUTH_DECISIONS, epsilon=epsilon)
+            out.append(Cell("d", name, 2000, world, truth_of=at_once))
+    for p, n in ((0.02, 500), (0.02, 2000), (0.005, 500), (0.005, 2000), (0.002, 500)):
+        out.append(Cell("e", f"p={p:g}", n, partial(rare, p=p)))
+    out.append(Cell("e", "p=0.02,mean=0.1", 500, partial(rare, p=0.02, mean=0.1)))
     out.append(Cell("e", "p=0.02,mean=0.9", 2000, partial(rare, p=0.02, mean=0.9)))
+    for p, light, n in ((0.02, 0.9, 500), (0.005, 0.9, 2000), (0.002, 0.9, 1000)):
+        world = partial(noisy, p=p, light=light, mean=0.5)
+        out.append(Cell("e", f"p={p:g},others={light:g}", n, world))
     return out
 
 

@@ -1,7 +1,9 @@
 """The studies' tables in Markdown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from replay.report import markdown_table
 
 
 def coverage_table(found: Mapping[str, Any]) -> str:
@@ -48,3 +50,75 @@ def hour_table(found: Mapping[str, Any]) -> str:
         for r in found["scenarios"]
     ]
     return "\n".join(lines) + "\n"
+
+
+def looks_table(found: Mapping[str, Any]) -> str:
+    """One row a world, the two intervals side by side."""
+    d = found["design"]
+    lines = [
+        f"Question: {found['question']}, of a paired difference of `snips`. {d['people']} people, "
+        f"{d['a_day']} decisions a day, a look at the end of each of days {found['first_look']} to "
+        f"{d['days']}; the policies disagree on {d['disagree']:.0%} of rounds, where the "
+        f"challenger's action is logged with {d['logged']:g}; {d['seeds']:,} runs a world. Passed: "
+        "the lower bound was above 0 at some look; left 0: 0 was outside the interval, on "
+        "whichever side.",
+        "",
+        "| true gain | its sd between people | `anytime` passed | left 0 | `cluster-t` passed "
+        "| left 0 |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for ours, theirs in zip(found["worlds"][::2], found["worlds"][1::2], strict=True):
+        shares = [
+            f"{r['passed'] / r['runs']:.3f} ± {r['passed_standard_error']:.3f} "
+            f"| {r['left_zero'] / r['runs']:.3f}"
+            for r in (ours, theirs)
+        ]
+        lines.append(f"| {ours['gain']:g} | {ours['sd']:g} | {' | '.join(shares)} |")
+    return "\n".join(lines) + "\n"
+
+
+def adaptive_table(found: Mapping[str, Any]) -> str:
+    """One row a cell, one column an estimator with its interval: coverage, half-width."""
+    d = found["design"]
+    cells: dict[str, list[Mapping[str, Any]]] = {}
+    for row in found["rows"]:
+        cells.setdefault(row["cell"], []).append(row)
+    pairs = [f"`{r['estimator']}` {r['interval']}" for r in next(iter(cells.values()))]
+    error = max(row["coverage_standard_error"] for row in found["rows"])
+    lines = [
+        f"Question: {found['question']}. Logs of loggers that learn while they log, "
+        f"{d['decisions']:,} decisions, {d['logs']} logs a cell, intervals of {d['level']:.0%}: "
+        f"coverage (standard error at most {error:.3f}) and, in brackets, mean half-width.",
+        "",
+        f"| logger | {' | '.join(pairs)} |",
+        "| --- |" + " --- |" * len(pairs),
+    ]
+    for name, rows in cells.items():
+        shown = [f"{r['covered'] / r['logs']:.3f} ({r['mean_half_width']:.3f})" for r in rows]
+        lines.append(f"| {name} | {' | '.join(shown)} |")
+    return "\n".join(lines) + "\n"
+
+
+def many_table(found: Mapping[str, Any]) -> str:
+    """One row a world: shares of its logs."""
+    lead = (
+        f"Question: {found['question']}. A uniform logger, 100 users with 10 decisions each, "
+        f"policy k plays action k half the time; shares of {found['design']['logs']} logs."
+    )
+    return _plain(lead, found["rows"])
+
+
+def pooled_table(found: Mapping[str, Any]) -> str:
+    """One row a world and way to pool."""
+    lead = (
+        f"Question: {found['question']}. Two loggers in one log, {found['design']['logs']} logs; "
+        "errors against the value on each log's contexts, `balanced` the share that was pooled."
+    )
+    return _plain(lead, found["rows"])
+
+
+def _plain(lead: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as they are, numbers to three digits."""
+    names = [name.replace("_", " ") for name in rows[0]]
+    cells = [[f"{x:.3f}" if isinstance(x, float) else str(x) for x in r.values()] for r in rows]
+    return "\n".join([lead, "", *markdown_table(names, cells)]) + "\n"

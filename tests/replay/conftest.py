@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from journal import Log, log_of, write_log
 from journal.cli import main_of
 from policies import make
-from policies.loop import UserLoop
+from policies.loop import UserLoop, probabilities
 from policies.records import Decision, Feedback
 from policies.state import UserState
 from replay.commands import app
@@ -50,25 +50,34 @@ def _tastes(arms: Sequence[str], context: np.ndarray) -> np.ndarray:
 
 
 def live(
-    spec: str = "random",
+    spec: str | Callable[[int, int], str] = "random",
     users: int = 40,
     decisions: int = 9,
     seed: int = 11,
     window_s: int | None = WINDOW_S,
+    late: bool = False,
 ) -> Life:
-    """Lives through `UserLoop`: answers come late or never, and windows close on silence."""
+    """Lives through `UserLoop`: answers come late or never, and windows close on silence.
+
+    `spec` may be a function of user and decision: several policies in one log. `late`: the
+    logger folds an answer first, then computes the pmf again and logs that one.
+    """
     rng = np.random.default_rng(seed)
-    policy, life = make(spec), Life()
+    life = Life()
     for u in range(users):
         loop = UserLoop(UserState.empty(f"u{u}", "tip-v1", 5))
         made: list[tuple[Decision, np.ndarray]] = []
         told: dict[str, Feedback] = {}
+        shown: dict[str, Decision] = {}
+        again: dict[str, np.ndarray] = {}  # pmfs computed after the answer
         pending: list[tuple[int, str, float]] = []
         for i in range(decisions):
             now = START + i * 7 * HOUR + u * 1_000
             for at, name, reward in sorted(p for p in pending if p[0] < now):
                 told |= {f.decision_id: f for f in loop.expire(at)}
                 told[name] = loop.answer(name, WORTH[reward], reward, at)
+                d = shown[name]
+                again[name] = probabilities(make(d.policy), loop.state, d.arms, d.context)[1]
             pending = [p for p in pending if p[0] >= now]
             told |= {f.decision_id: f for f in loop.expire(now)}
             k = int(rng.integers(2, 7))
@@ -76,17 +85,21 @@ def live(
             context = rng.uniform(-1, 1, (k, 5))
             name = f"{u}-{i}"
             ids = [f"t{c}" for c in range(k)]
+            policy = make(spec if isinstance(spec, str) else spec(u, i))
             made.append(
                 (
                     loop.decide(policy, name, now, ids, arms, context, window_s)[0],
                     _tastes(arms, context),
                 )
             )
+            shown[name] = made[-1][0]
             if rng.random() < 0.8:
                 mean = made[-1][1][made[-1][0].action]
                 draw = rng.random()
                 reward = 1.0 if draw < (1 + mean) / 3 else 0.0 if draw < 2 / 3 else -1.0
                 pending.append((now + int(rng.uniform(0.1, 20) * HOUR), name, reward))
+        if late:
+            made = [(replace(d, pmf=again.get(d.decision_id, d.pmf)), q) for d, q in made]
         life.records += [(d, told.get(d.decision_id)) for d, _ in made]
         life.truth += [q for _, q in made]
         life.loops[f"u{u}"] = loop

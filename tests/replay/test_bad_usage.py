@@ -61,12 +61,13 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "learn": ((*RANDOM, "--learn", "all"), "'all' is not one of"),
     "estimator": (
         (*RANDOM, "--estimators", "ips,magic"),
-        "switch-dr, dros, cressie-read, found 'magic'",
+        "switch-dr, dros, cressie-read, adaptive, found 'magic'",
     ),
     "no estimator": ((*RANDOM, "--estimators", ""), "--estimators: must be of auto"),
     "interval": (
         (*RANDOM, "--interval", "wide"),
-        "--interval: must be one of cluster-t, bootstrap, cressie-read, auto, found 'wide'",
+        "--interval: must be one of cluster-t, bootstrap, cressie-read, auto, anytime, martingale, "
+        "found 'wide'",
     ),
     "level 2": ((*RANDOM, "--level", "2"), "--level: must be between 0 and 1, found 2.0"),
     "level 0": ((*RANDOM, "--level", "0"), "--level: must be between 0 and 1, found 0.0"),

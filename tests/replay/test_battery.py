@@ -170,7 +170,7 @@ def test_rare_heavy_weights_that_never_came_are_seen() -> None:
     about = None, None, None, SPAN, 5000.0, Candidates(pi_e, pi_b)
     rounds = Rounds(reward, np.full(n, 0.9999), np.full(n, 0.5), *about)
     assert rounds.ess == pytest.approx(n)
-    verdict, reasons = judge("ips", rounds, Circumstances(1.0, False, False, 0.0))
+    verdict, reasons = judge("ips", rounds, Circumstances(1.0, False, False, 0.0), "cluster-t")
     assert verdict == "unreliable"
     assert any("heavy tail: the pmfs imply ess 0.2" in r for r in reasons)
 

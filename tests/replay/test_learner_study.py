@@ -58,11 +58,11 @@ def test_the_study_counts_against_lives_of_its_own(monkeypatch: pytest.MonkeyPat
     small = World("drift", "small", 150, 1, actions_small)
     monkeypatch.setitem(WORLDS, "small", small)
     monkeypatch.setattr(learners, "parallel", lambda job, jobs: [job(j) for j in jobs])
-    design = learners.Design(seeds=3, others=1, lives=50, worlds=("small",))
+    design = learners.Design(seeds=3, others=2, lives=50, worlds=("small",))
     found = learners.study(design)
     rows = {row["method"]: row for row in found["worlds"]}
     assert list(rows) == [*learners.ALWAYS, *learners.SOMETIMES]
-    assert (rows["learner"]["seeds"], rows["dr-ns"]["seeds"]) == (3, 1)
+    assert (rows["learner"]["seeds"], rows["dr-ns"]["seeds"]) == (3, 2)
     assert rows["replay"]["rmse_ratio"] == 1.0
     assert rows["learner"]["truth_standard_error"] > 0
     assert rows["learner"]["horizon"] == 150

@@ -27,7 +27,7 @@ LEARNER = "linucb:alpha=1,epsilon=0.05"
 def course(log: Log, spec: str = LEARNER, seed: int = 0) -> Course:
     policy, sample = make(spec), sample_of(log)
     matched = walk(log, policy, learn="replay", known=sample.known).matched
-    return course_of(log, policy, sample, log.pscore, matched, {}, seed)
+    return course_of(log, policy, sample, matched, {}, seed)
 
 
 def rows_of(log: Any, methods: list[str], **options: Any) -> dict[str, Any]:

@@ -15,9 +15,11 @@ def test_a_cell_draws_pmfs_of_full_support_and_the_same_log_for_a_seed(name: str
     for pmf in (drawn.pi_e, drawn.pi_b):
         np.testing.assert_allclose(np.add.reduceat(pmf, starts), 1.0, atol=1e-9)
     assert (drawn.pi_b > 0).all()
-    assert (starts <= drawn.chosen).all() and (drawn.chosen < drawn.offsets[1:]).all()
+    assert (starts <= drawn.chosen).all()
+    assert (drawn.chosen < drawn.offsets[1:]).all()
     low, high = drawn.span
-    assert low <= drawn.reward.min() and drawn.reward.max() <= high
+    assert low <= drawn.reward.min()
+    assert drawn.reward.max() <= high
     np.testing.assert_array_equal(drawn.reward, again.reward)
     assert not np.array_equal(drawn.chosen, other.chosen)
 

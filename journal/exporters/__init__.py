@@ -1,0 +1,1 @@
+"""Our logs as other people's: one module a format, each with `write(log, file)`."""
