@@ -217,7 +217,7 @@ def evaluate(
         ),
     ] = "cluster-t",
     level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
-    seed: Annotated[int, typer.Option(help="Seed of resampling intervals.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of resampling intervals and learners.")] = 0,
     deployed: Annotated[
         bool,
         typer.Option(

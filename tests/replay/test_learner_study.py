@@ -67,7 +67,7 @@ def test_the_study_counts_against_lives_of_its_own(monkeypatch: pytest.MonkeyPat
     assert rows["learner"]["truth_standard_error"] > 0
     assert rows["learner"]["horizon"] == 150
     assert sum(rows["learner"]["picked"].values()) == 3
-    assert learner_table(found).count("\n| ") == 1 + len(rows)
+    assert learner_table(found).count("\n| ") == 2 + len(rows)
 
 
 def actions_small(rng: np.random.Generator, n: int, users: int) -> object:
