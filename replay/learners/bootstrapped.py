@@ -7,13 +7,14 @@ import numpy as np
 from policies.arrays import Bools, Floats, Ints
 from policies.draw import draws
 from policies.policy import Batch
-from replay.learners.closed import gathered, stacked
+from replay.learners.closed import AT_ONCE, gathered, stacked
 from replay.learners.course import Course, Outcome
 from replay.rounds import NotComputable
 
 RESAMPLES = 8
 PROPOSALS = 30_000_000  # decisions scored in all, which a longer log shares among fewer resamples
 LONGEST_BLOCK = 64
+PATIENCE = 20  # times as many proposals as a uniform logger's log would need
 
 
 def bootstrapped_replay(course: Course) -> Outcome:
@@ -44,10 +45,15 @@ def bootstrapped_replay(course: Course) -> Outcome:
     start, left = np.tile(first, copies), np.tile(size, copies)
     block = min(LONGEST_BLOCK, math.ceil(1 / least))
     total = np.zeros(copies)
+    at_once = max(1, AT_ONCE // (block * int(np.diff(log.offsets).max())))
+    patience = PATIENCE * copies * len(rows) / least
     while True:
-        active = np.flatnonzero(left)
+        active = np.flatnonzero(left)[:at_once]
         if not len(active):
             break
+        patience -= len(active) * block
+        if patience < 0:
+            raise NotComputable("the log hardly has what the learner chooses: no replay ends")
         u = rng.random((3, len(active), block))
         length = np.tile(size, copies)[active][:, None]
         took = rows[start[active][:, None] + (u[0] * length).astype(np.int64)].ravel()

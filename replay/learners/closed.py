@@ -12,6 +12,8 @@ from policies.sums import Sums
 from replay.learners.course import Course
 from replay.learners.noise import Noise
 
+AT_ONCE = 1_000_000  # candidates of all copies in one batch
+
 
 @dataclass(frozen=True)
 class Lived:
@@ -52,9 +54,10 @@ def closed(
     chosen = np.empty((n, copies), np.int64)
     reward = np.empty((n, copies))
     earned = np.zeros(copies)
+    at_once = max(1, AT_ONCE // (copies * int(np.diff(log.offsets).max())))
     for a, b, f, g in spans.T:
-        if b > a:
-            part = asked[a:b]
+        for start in range(a, b, at_once):
+            part = asked[start : min(start + at_once, b)]
             where, offsets = gathered(log.offsets, part)
             lengths = np.diff(offsets)
             batch = Batch(

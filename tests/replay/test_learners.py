@@ -18,6 +18,7 @@ from replay.learners.closed import closed
 from replay.learners.course import course_of
 from replay.learners.noise import noise_of
 from replay.learners.simulation import fitted_to, model_simulation
+from replay.rounds import NotComputable
 from replay.sample import sample_of
 from replay.studies.learner_worlds import WORLDS
 from replay.walk import walk
@@ -247,6 +248,13 @@ def test_resamples_know_no_period(log: Log) -> None:
     assert found["bootstrapped-replay"].value is None
     assert "have no time" in found["bootstrapped-replay"].reasons[0]
     assert found["model-simulation"].chosen["horizon"] > len(log) / 2
+
+
+def test_resampling_ends_where_the_log_has_not_what_the_learner_wants() -> None:
+    """Only arm 0 was ever logged, and never paid: the learner waits for arm 1 for ever."""
+    log = frame_log(np.ones((60, 2)), np.zeros(60, np.int64), np.zeros(60), 2)
+    with pytest.raises(NotComputable, match="no replay ends"):
+        LEARNERS["bootstrapped-replay"](course(log, "linucb:epsilon=0"))
 
 
 def test_units_of_features_do_not_matter_to_the_model(
