@@ -7,7 +7,7 @@ import numpy as np
 from policies.arrays import Bools, Floats, Ints
 from policies.draw import draws
 from policies.policy import Batch
-from replay.learners.closed import AT_ONCE, gathered, stacked
+from replay.learners.closed import AT_ONCE, HELD, gathered, stacked
 from replay.learners.course import Course, Outcome
 from replay.rounds import NotComputable
 
@@ -34,7 +34,8 @@ def bootstrapped_replay(course: Course) -> Outcome:
     rows = course.lived[np.lexsort((course.rank[course.lived], names))]
     users, first, size = np.unique(np.sort(names), return_index=True, return_counts=True)
     least = float(course.pscore[rows].min())
-    copies = int(min(RESAMPLES, PROPOSALS * least // len(rows)))
+    fit = HELD // course.start.gram.size
+    copies = int(min(RESAMPLES, max(fit, 1), PROPOSALS * least // len(rows)))
     if copies < 1:
         raise NotComputable(f"bootstrapped replay would score {len(rows) / least:.0f} decisions")
     rng = course.rng("bootstrap", "bootstrapped-replay")
