@@ -33,6 +33,7 @@ class Effects:
 
     levels: tuple[Level, Level, Level]  # people, their arms, their candidates
     noise: float  # standard deviation of what is left
+    shift: Floats  # (kinds,) to add to q_hat of each arm of the log
 
     @property
     def edges(self) -> Ints:
@@ -65,11 +66,17 @@ def blocks(edges: Ints, people: Ints) -> tuple[Ints, Ints, Ints]:
     return np.arange(starts[-1]) - starts[owner] + edges[people][owner], owner, starts
 
 
-def effects_of(residual: Floats, group: Ints, arm: Ints, user: Ints) -> Effects:
+def effects_of(residual: Floats, group: Ints, arm: Ints, user: Ints, kind: Ints) -> Effects:
     """Effects of residuals `(n,)`, each of a user's candidate `group (n,)`, codes below S.
 
     `arm (S,)`, of each candidate its user's arm, codes; `user (A,)` the user of each of those;
-    both ascending. Variances by moments: two residuals of one person have a product of mean
+    both ascending; `kind (A,)` which arm of the log it is.
+
+    What is liked gets done and is seen once, what is not is seen again and again: q_hat, a mean
+    over decisions, is too low for the mean over candidates. `shift` is the difference of the two
+    means of the residuals: by candidates (generalised least squares) less by decisions.
+
+    Variances by moments: two residuals of one person have a product of mean
     sd_user^2, of one arm sd_arm^2 more, of one candidate sd_candidate^2 more (Henderson's
     method 1, 1953, with products for sums of squares).
     """
@@ -82,15 +89,23 @@ def effects_of(residual: Floats, group: Ints, arm: Ints, user: Ints) -> Effects:
     people, arms, candidates = _variances([sums, of_arm, of_user])
     overall = float(square.sum() / n.sum())
     noise = max(overall - people - arms - candidates, 1e-9 * overall, np.finfo(float).tiny)
+    mean = np.divide(total, n, out=np.zeros(len(n)), where=n > 0)
+    weight = n / noise / (1 + candidates * n / noise)
+    apart = _gathered(arm, len(user), weight, mean)
+    weight = apart[0] / (1 + (people + arms) * apart[0])
+    kinds = int(kind.max()) + 1
+    by_candidate = _gathered(kind, kinds, weight, apart[1])[1]
+    seen_of, total_of = _total(kind, of_arm[0], kinds), _total(kind, of_arm[1], kinds)
+    shift = by_candidate - np.divide(total_of, seen_of, out=np.zeros(kinds), where=seen_of > 0)
+    mean -= shift[kind[arm]]
     everyone = np.arange(g + 1)
     edges = np.searchsorted(user, everyone), np.searchsorted(user[arm], everyone)
-    mean = np.divide(total, n, out=np.zeros(len(n)), where=n > 0)
     lowest, seen = _level(edges[1], arm - edges[0][user[arm]], candidates, n / noise, mean)
     upward = _gathered(arm, len(user), *seen)
     middle, seen = _level(edges[0], np.zeros(len(user), np.int64), arms, *upward)
     upward = _gathered(user, g, *seen)
     top, _ = _level(everyone, np.zeros(g, np.int64), people, *upward)
-    return Effects((top, middle, lowest), noise**0.5)
+    return Effects((top, middle, lowest), noise**0.5, shift)
 
 
 def _level(

@@ -98,7 +98,9 @@ def world_of(log: Log, sample: Sample, logger: Behavior, states: Mapping[str, Us
         group[kept.chosen],
         groups // (int(task.max()) + 1),
         arms_met // len(kept.arm_names),
+        arms_met % len(kept.arm_names),
     )
+    q_hat += effects.shift[np.concatenate([kept.arm, kept.arm[source]])]
     arms = arms_of(kept, order_of(kept, kept.answered), states)
     edges = np.searchsorted(user, np.arange(users + 1))
     logged = Scene(kept.offsets, kept.context, arms.read, group, task, q_hat[: len(moment)])
