@@ -16,8 +16,9 @@ def assumptions(world: World, learn: bool) -> list[str]:
         "with their own moments of asking; the moments do not depend on what is shown",
         "candidates and contexts on logged contexts: as logged",
         "propensities: as logged; the logger does not react to the rewards drawn here",
-        "rewards: q_hat (ridge by arm, cross-fitted by user) plus what each person adds is taken "
-        f"for the truth, clipped to what the log's rewards allow; drawn from {_values(world)}, "
+        "rewards: q_hat (ridge by arm, cross-fitted by user, by arm moved from the mean over "
+        "decisions to the mean over candidates) plus what each person adds is taken for the "
+        f"truth, clipped to what the log's rewards allow; drawn from {_values(world)}, "
         "the log's distribution tilted to that mean",
         "people differ by a shift of all their rewards, one of each arm and one of each candidate: "
         f"normal, standard deviations {people:.3f}, {arms:.3f} and {candidates:.3f} by moments of "

@@ -40,7 +40,7 @@ def deploy(world: World, people: People, policy: Policy, learn: bool) -> tuple[F
         who = person[offsets[:-1]]
         slot = minds.slots(scene.slot[at], person)
         batch = Batch(offsets, scene.context[at], slot, minds.first[who], minds.last[who])
-        pmf = policy.pmf(policy.score(batch, minds.sums), offsets)
+        pmf = minds.pmf(policy, batch)
         q = people.means(world, scene, at, person)
         value[who] += np.add.reduceat(pmf * q, offsets[:-1])
         count[who] += 1

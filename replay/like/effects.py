@@ -7,6 +7,7 @@ import numpy as np
 from policies.arrays import Floats, Ints
 
 Rng = np.random.Generator
+LEAST_NOISE = 1e-12  # variance of what is left where the model explains it all
 Sums = tuple[Floats, ...]  # of ones, residuals, squares in each group
 
 
@@ -88,7 +89,7 @@ def effects_of(residual: Floats, group: Ints, arm: Ints, user: Ints, kind: Ints)
     of_user = tuple(_total(user, x, g) for x in of_arm)
     people, arms, candidates = _variances([sums, of_arm, of_user])
     overall = float(square.sum() / n.sum())
-    noise = max(overall - people - arms - candidates, 1e-9 * overall, np.finfo(float).tiny)
+    noise = max(overall - people - arms - candidates, 1e-9 * overall, LEAST_NOISE)
     mean = np.divide(total, n, out=np.zeros(len(n)), where=n > 0)
     weight = n / noise / (1 + candidates * n / noise)
     apart = _gathered(arm, len(user), weight, mean)

@@ -41,10 +41,9 @@ def write(world: World, people: People) -> Written:
 
 def frozen(world: World, policy: Policy) -> Floats:
     """(N,) the pmf over the world's logged candidates of a policy that does not learn."""
-    scene, slots = world.logged, world.slots
-    first, last = slots[world.user], slots[world.user + 1]
-    batch = Batch(scene.offsets, scene.context, scene.slot, first, last)
-    return policy.pmf(policy.score(batch, world.sums), scene.offsets)
+    scene, minds = world.logged, minds_of(world, np.arange(world.users), False)
+    first, last = minds.first[world.user], minds.last[world.user]
+    return minds.pmf(policy, Batch(scene.offsets, scene.context, scene.slot, first, last))
 
 
 def shadow(world: World, people: People, log: Written, policy: Policy) -> Floats:
@@ -60,7 +59,7 @@ def shadow(world: World, people: People, log: Written, policy: Policy) -> Floats
         slot = minds.slots(world.logged.slot[source], who[owner])
         context = world.logged.context[source]
         batch = Batch(offsets, context, slot, minds.first[who], minds.last[who])
-        pmf[at] = policy.pmf(policy.score(batch, minds.sums), offsets)
+        pmf[at] = minds.pmf(policy, batch)
         tip = log.chosen[row] - log.offsets[row] + offsets[:-1]
         minds.fold(slot[tip], context[tip], log.reward[row])
     return pmf

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from journal.checks import SUM_TOLERANCE
+from policies import BadInput, canonical
 from policies.arrays import Bools, Floats, Ints
+from policies.policy import Batch, Policy
 from policies.sums import Sums
 from replay.like.effects import Rng, blocks
 from replay.like.lists import lives
@@ -66,6 +69,17 @@ class Minds:
     def slots(self, row: Ints, person: Ints) -> Ints:
         """The rows of `person` for `row` of the world's sums; 0 stays the empty one."""
         return np.where(row > 0, row + self.shift[person], 0)
+
+    def pmf(self, policy: Policy, batch: Batch) -> Floats:
+        """What `policy` would do, `(N,)`. Raises `BadInput` for what is no pmf."""
+        pmf = policy.pmf(policy.score(batch, self.sums), batch.offsets)
+        sums = np.add.reduceat(pmf, batch.offsets[:-1])
+        if not ((pmf >= 0).all() and (np.abs(sums - 1) <= SUM_TOLERANCE).all()):
+            rule = f"its pmf must be >= 0 and sum to 1 within {SUM_TOLERANCE:g}"
+            raise BadInput(
+                f"policy {canonical(policy)}", rule, float(sums[np.argmax(abs(sums - 1))])
+            )
+        return pmf
 
     def fold(self, slot: Ints, context: Floats, reward: Floats) -> None:
         """Folds feedbacks of different people; the empty row learns nothing."""

@@ -68,7 +68,7 @@ def noise_of(reward: Floats, silent: Bools) -> Noise:
 
 
 def _tilted(values: Floats, share: Floats) -> tuple[Floats, Floats]:
-    spread = max(float(values[-1] - values[0]), np.finfo(float).tiny)
+    spread = float(values[-1] - values[0]) or 1.0  # one value: every tilt gives it
     tilt = np.sinh(np.linspace(-7.0, 7.0, TILTS))[:, None] / 7.0
     log_mass = np.log(share) + tilt * (values - values.mean()) / spread
     mass = np.exp(log_mass - log_mass.max(axis=1, keepdims=True))

@@ -59,6 +59,14 @@ class Part:
     deployed: Floats
 
 
+@dataclass(frozen=True)
+class Refused:
+    """Bad input that a job met; an exception of our own does not survive between processes."""
+
+    what: str
+    why: str
+
+
 def study(
     like: str | Log | pd.DataFrame,
     policy: str | Sequence[str] | None = None,
@@ -100,14 +108,18 @@ def study(
         Job(world, specs, learn != "none", level, seed, first, min(CHUNK, replicates - first))
         for first in range(0, replicates, CHUNK)
     ]
-    parts = parallel(_part, jobs) if processes else _one_by_one(jobs)
+    found = parallel(_part, jobs) if processes else _one_by_one(jobs)
+    for part in found:
+        if isinstance(part, Refused):
+            raise BadInput(part.what, part.why)
+    parts = [part for part in found if isinstance(part, Part)]
     logged = np.concatenate([part.logged for part in parts], axis=2)
     deployed = np.concatenate([part.deployed for part in parts], axis=2)
     results = []
     for i, spec in enumerate(specs):
-        found = [one for part in parts for one in part.pairs[i]]
+        seen = [one for part in parts for one in part.pairs[i]]
         truth = float(logged[i, 1].sum() / logged[i, 0].sum())
-        pairs = [measured(name, np.array([f[name] for f in found]), truth) for name in found[0]]
+        pairs = [measured(name, np.array([f[name] for f in seen]), truth) for name in seen[0]]
         results.append(Found(spec, logged[i], deployed[i], pairs))
     said = [f"policies start with {started}", *assumptions(world, learn != "none")]
     return LikeStudy(log, len(sample.rows), world, results, said, learn, replicates, seed, level)
@@ -130,11 +142,18 @@ def _start(
         return {}, "nothing learned: the log's first half holds no feedback"
 
 
-def _one_by_one(jobs: Sequence[Job]) -> list[Part]:
+def _one_by_one(jobs: Sequence[Job]) -> list[Part | Refused]:
     return [_part(job) for job in progress(jobs, len(jobs), "replicates")]
 
 
-def _part(job: Job) -> Part:
+def _part(job: Job) -> Part | Refused:
+    try:
+        return _played(job)
+    except BadInput as error:
+        return Refused(error.field, str(error).removeprefix(f"{error.field}: "))
+
+
+def _played(job: Job) -> Part:
     world, policies = job.world, [make(spec) for spec in job.policies]
     static = None if job.learn else [frozen(world, policy) for policy in policies]
     everybody = np.arange(world.users)

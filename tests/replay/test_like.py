@@ -331,6 +331,43 @@ def test_a_log_that_cannot_say_how_it_was_made_is_refused() -> None:
             study(frame.assign(**change), "random", replicates=2)
 
 
+OWN = """
+from dataclasses import dataclass
+import numpy as np
+
+@dataclass(frozen=True)
+class Half:
+    seed: int = 0
+    explores: bool = True
+
+    def score(self, batch, sums):
+        return np.zeros(len(batch.slot))
+
+    def pmf(self, scores, offsets):
+        return np.full(len(scores), 0.25)
+"""
+
+
+def test_what_is_no_pmf_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: Log
+) -> None:
+    """A policy of one's own is asked in many processes; what it did wrong comes back."""
+    (tmp_path / "half_policy.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(BadInput, match=r"policy half_policy:Half.*sum to 1"):
+        study(log, "half_policy:Half", replicates=2)
+
+
+@pytest.mark.parametrize("reward", [[1.0] * 7, [None] * 7, [0.0, 5e5, 1e6, 1e6, 0.0, 1e6, 2e5]])
+def test_strange_rewards_are_a_world_too(reward: list[float | None]) -> None:
+    """All alike, none at all, large: finite, and within their range."""
+    span = (0.0, 1e6) if reward[1] == 5e5 else (-1.0, 1.0)
+    found = study(shop(ROWS).assign(reward=reward), replicates=2, reward_range=span)
+    for p in found.policies:
+        assert span[0] <= p.logged.value <= span[1]
+        assert span[0] <= p.deployed.value <= span[1]
+
+
 def test_a_published_log_is_a_world_without_lists(shared: Path) -> None:
     """The Open Bandit Dataset: rows are people, clicks are rewards, nothing comes back."""
     log = read_log(f"obd:{shared}/data/obd/random/men").take(np.arange(1500))
