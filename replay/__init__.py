@@ -7,11 +7,13 @@ if TYPE_CHECKING:
     from replay.auditing import audit as audit
     from replay.doctor import validate as validate
     from replay.evaluation import evaluate as evaluate
+    from replay.like.study import study as study
     from replay.training import train as train
 
 _HOMES = {
     "audit": "replay.auditing",
     "evaluate": "replay.evaluation",
+    "study": "replay.like.study",
     "train": "replay.training",
     "validate": "replay.doctor",
 }

@@ -10,6 +10,7 @@ import typer
 
 from journal.cli import BROKEN, note
 from policies.errors import BadInput, one_line
+from replay.like.command import study
 
 app = typer.Typer(
     add_completion=False,
@@ -272,6 +273,12 @@ def evaluate(
         show(found)
         if out is not None:
             print(f"results: {out}")
+
+
+app.command(
+    epilog="Example: python -m replay study --like log.parquet --policy random --policy linucb "
+    "--replicates 100 --out results/like"
+)(study)
 
 
 def _first_reason(found: Any) -> str | None:
