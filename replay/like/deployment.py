@@ -13,7 +13,7 @@ from replay.like.world import World
 def deploy(world: World, people: People, policy: Policy, learn: bool) -> tuple[Floats, Floats]:
     """(decisions, sum over them of sum pmf q) of each person, `(P,)`.
 
-    All people's first decisions, then all second ones, as `replay.walk` goes through a log. A
+    All people's first decisions, then all second ones, as a walk goes through a log. A
     candidate whose reward is the log's highest is done and leaves its person's list, unless
     it is one that stays; whatever else came of it, it stays. Who has nothing on the list is
     shown nothing. An answer arrives before the person's next decision.

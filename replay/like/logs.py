@@ -10,7 +10,7 @@ from policies.policy import Batch, Policy
 from replay.like.effects import blocks
 from replay.like.people import People, minds_of
 from replay.like.world import World
-from replay.model import cross_fitted, folds
+from replay.models.ridge import cross_fitted, folds
 from replay.rounds import Candidates, Rounds
 
 DAY = 86_400_000_000  # microseconds

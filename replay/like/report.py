@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from policies.errors import one_line
 from replay.like.result import LikeStudy
 from replay.like.trust import Pair
-from replay.report import check_directory
+from replay.reports.report import check_directory
 from replay.result import QUESTION as ON_LOGGED
 from sim.deployment import QUESTION as IF_DEPLOYED
 

@@ -12,8 +12,10 @@ from journal.states import read_states
 from policies import BadInput, canonical, make
 from policies.arrays import Floats
 from policies.state import UserState
+from replay.behavior.propensities import behavior_of
 from replay.estimators import ESTIMATORS
 from replay.given import log_given
+from replay.history.training import train
 from replay.intervals import INTERVALS
 from replay.judged import AUTO
 from replay.like.assumptions import assumptions
@@ -23,12 +25,10 @@ from replay.like.people import people_of
 from replay.like.result import Found, LikeStudy
 from replay.like.trust import measured
 from replay.like.world import World, world_of
-from replay.propensities import behavior_of
 from replay.rounds import NotComputable
 from replay.sample import sample_of
 from replay.studies.intervals import replicate
 from replay.studies.work import parallel
-from replay.training import train
 
 DEFAULT_POLICIES = ("random", "linucb")
 CHUNK = 5  # replicates a job; results do not depend on who does it

@@ -11,13 +11,13 @@ from policies.arrays import Bools, Floats, Ints
 from policies.errors import BadInput
 from policies.state import UserState
 from policies.sums import Sums
-from replay.arms import arms_of, sums_of
+from replay.behavior.propensities import Behavior, is_deterministic
+from replay.history.arms import arms_of, sums_of
+from replay.history.order import order_of
 from replay.like.effects import Effects, effects_of
 from replay.like.lists import Appearances, Lists, Tasks, lists_of, tasks_of
 from replay.like.rewards import Noise, noise_of
-from replay.model import cross_fitted, folds
-from replay.order import order_of
-from replay.propensities import Behavior, is_deterministic
+from replay.models.ridge import cross_fitted, folds
 from replay.rounds import NotComputable
 from replay.sample import Sample
 

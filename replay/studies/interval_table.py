@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from replay.report import markdown_table
+from replay.reports.tables import markdown_table
 from replay.studies.interval_goals import MEAN_WIDTH, Judgement, judgement, mean_ratio
 from replay.studies.intervals import AMPLE, VERDICTS
 from replay.studies.peers import PEERS

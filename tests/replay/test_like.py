@@ -17,14 +17,14 @@ from policies import BadInput, make
 from policies.policy import Batch, greedy_pmf
 from policies.sums import Sums
 from replay import study, train
+from replay.behavior.propensities import behavior_of
+from replay.history.walk import walk
 from replay.like.deployment import deploy
 from replay.like.lists import NEVER
 from replay.like.logs import Written, frozen, rounds_of, shadow, write
 from replay.like.people import people_of
 from replay.like.world import World, world_of
-from replay.propensities import behavior_of
 from replay.sample import sample_of
-from replay.walk import walk
 
 MINUTE = pd.Timedelta(minutes=1)
 NOON = pd.Timestamp("2026-01-05T12:00:00Z")
@@ -148,7 +148,7 @@ def test_a_list_is_no_longer_than_the_longest_logged(small: World) -> None:
 
 
 def test_a_shadow_learns_as_a_walk_does() -> None:
-    """The log's own answers: bit for bit the pmfs of `replay.walk`, frozen or learning."""
+    """The log's own answers: bit for bit the pmfs of `replay.history.walk`, frozen or learning."""
     rng = np.random.default_rng(2)
     n = 60
     ids = [[f"t{c}" for c in range(int(rng.integers(1, 5)))] for _ in range(n)]
