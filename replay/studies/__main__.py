@@ -75,7 +75,8 @@ def keep(name: str, study: Study, out: Path, small: bool) -> str:
     kept = (out / f"{name}-cells",) if study.resumes else ()
     found = module.study(design, *kept)
     text: str = _function(study.table)(found)
-    (out / f"{name}.json").write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")
+    indent = None if study.resumes else 2  # what has many parts is not for reading
+    (out / f"{name}.json").write_text(json.dumps(found, indent=indent, allow_nan=False) + "\n")
     (out / f"{name}.md").write_text(text)
     if study.further is not None:
         (out / f"{name}-pairs.md").write_text(_function(study.further)(found))

@@ -123,12 +123,8 @@ def _cell(name: str, replicates: list[Replicate]) -> dict[str, Any]:
             {
                 "pair": pair,
                 "coverage": covered if known else None,
-                "coverage_standard_error": math.sqrt(covered * (1 - covered) / seeds)
-                if known
-                else None,
                 "width": float((high - low).mean()) if known else None,
                 "bias": float(value.mean() - truth),
-                "bias_standard_error": float(value.std(ddof=1)) / math.sqrt(seeds),
                 "standard_deviation": float(value.std(ddof=1)),
             }
         )
