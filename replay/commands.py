@@ -206,7 +206,8 @@ def evaluate(
         str,
         typer.Option(
             help="Comma-separated: auto, ips, clipped-ips, snips, dm, dr, sndr, switch-dr, dros, "
-            "cressie-read, adaptive; with a parameter as in `switch-dr:tau=2`."
+            "cressie-read, adaptive; with a parameter as in `switch-dr:tau=2`. With --learn "
+            "replay also learner, replay, bootstrapped-replay, model-simulation, dr-ns."
         ),
     ] = "auto,ips,snips,dm,dr",
     interval: Annotated[
@@ -217,7 +218,7 @@ def evaluate(
         ),
     ] = "cluster-t",
     level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
-    seed: Annotated[int, typer.Option(help="Seed of resampling intervals.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of resampling intervals and learners.")] = 0,
     deployed: Annotated[
         bool,
         typer.Option(

@@ -16,6 +16,8 @@ from replay.behavior.propensities import Behavior, is_deterministic
 from replay.candidates import Evaluated, of_function, of_spec
 from replay.history.walk import Learn
 from replay.judged import Judged, Setting, estimate
+from replay.learners.course import Course, course_of
+from replay.learners.row import with_learners
 from replay.models import NONE, RIDGE, RewardModel, cross_fitted_by, model_of_name
 from replay.models.ridge import cross_fitted, folds
 from replay.result import PolicyResult
@@ -106,6 +108,8 @@ class Job:
     def result(self, evaluated: Evaluated, setting: Setting) -> PolicyResult:
         """Its part of an evaluation."""
         judged = self.judged(evaluated, setting)
+        if setting.learners:
+            judged = with_learners(judged, self._course(evaluated, setting.seed), setting)
         rows = self.sample.rows
         matched = None if evaluated.matched is None else evaluated.matched[rows]
         mean = (
@@ -152,6 +156,16 @@ class Job:
         if isinstance(self.model, str):
             out.append(self.model)
         return out
+
+    def _course(self, evaluated: Evaluated, seed: int) -> Course | str:
+        """The log as this policy, learning, would have lived through it, or why there is none."""
+        if evaluated.learner is None or evaluated.matched is None:
+            return "it does not learn: its value is that of the rows above"
+        log, sample = self.log, self.sample
+        try:
+            return course_of(log, evaluated.learner, sample, evaluated.matched, self.states, seed)
+        except NotComputable as reason:
+            return str(reason)
 
     def _rounds(self, pmf: Floats) -> Rounds:
         log, rows = self.log, self.sample.rows

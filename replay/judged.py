@@ -27,6 +27,7 @@ class Setting:
     interval: str
     level: float
     seed: int
+    learners: tuple[str, ...] = ()  # methods of replay.learners, rows behind the estimators'
 
 
 @dataclass(frozen=True)

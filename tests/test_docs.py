@@ -18,6 +18,7 @@ from policies.rewards import REWARDS
 from policies.spec import POLICIES, make
 from replay.estimators import ESTIMATORS
 from replay.intervals import INTERVALS
+from replay.learners import LEARNERS
 from sim.scenarios import SCENARIOS
 
 ROOT = Path(__file__).parent.parent
@@ -64,6 +65,7 @@ def test_every_endpoint_is_documented() -> None:
     [
         (list(POLICIES), "extending.md"),
         (list(ESTIMATORS), "estimators.md"),
+        (list(LEARNERS), "estimators.md"),
         (list(INTERVALS), "intervals.md"),
         (list(SCENARIOS), "simulation.md"),
         (list(schema.NAMES), "log-schema.md"),
@@ -72,7 +74,7 @@ def test_every_endpoint_is_documented() -> None:
     ],
 )
 def test_every_name_is_documented(names: list[str], page: str) -> None:
-    """Policies, estimators, intervals, scenarios, columns, feedback, features."""
+    """Policies, estimators, learners, intervals, scenarios, columns, feedback, features."""
     assert names
     assert not missing(names, page)
 

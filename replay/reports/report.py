@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from policies.errors import BadInput, one_line
+from replay.learners import LEARNERS
 from replay.reports.tables import markdown_table, span
 from replay.result import QUESTION, Evaluation
 from replay.silence import bounded_row, silence_bounds
@@ -110,7 +111,7 @@ def table_rows(found: Evaluation) -> list[tuple[str, ...]]:
             span(row.value, row.low, row.high, row.verdict),
             "-" if row.ess is None else f"{row.ess:.0f}",
             row.verdict,
-            _number(p.truth_log),
+            _number(None if row.estimator in LEARNERS else p.truth_log),
             _number(p.truth_deployed),
         )
         for p in found.results

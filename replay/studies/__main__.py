@@ -46,6 +46,11 @@ STUDIES = {
         "replay.studies.adaptive", "replay.studies.tables:adaptive_table", {"logs": 40}
     ),
     "many": Study("replay.studies.best_of_many", "replay.studies.tables:many_table", {"logs": 30}),
+    "learners": Study(
+        "replay.studies.learners",
+        "replay.studies.learner_table:learner_table",
+        {"seeds": 30, "others": 3, "lives": 100},
+    ),
     "pooled": Study("replay.studies.pooled", "replay.studies.tables:pooled_table", {"logs": 30}),
 }
 
