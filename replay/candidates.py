@@ -15,7 +15,7 @@ from policies import BadInput, canonical, make
 from policies.arrays import Bools, Floats
 from policies.policy import Policy
 from policies.state import UserState
-from replay.walk import Learn, walk
+from replay.history.walk import Learn, walk
 
 PolicyFunction = Callable[[list[str], Floats], Sequence[float]]
 """`fn(candidate_ids, context (K, d)) -> pmf (K,)`, a policy that does not learn."""

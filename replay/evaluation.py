@@ -11,22 +11,22 @@ from policies import BadInput
 from policies.features import parse_instant
 from policies.records import micros
 from policies.state import UserState
-from replay.auditing import audit as audit_of
+from replay.behavior.pooling import POOLS, Pool
+from replay.behavior.propensities import behavior_of
 from replay.candidates import Evaluated, of_file, of_lists
 from replay.comparing import compared
 from replay.estimators import estimator_of
 from replay.given import log_given
 from replay.grid import expanded
+from replay.history.auditing import audit as audit_of
+from replay.history.walk import Learn
 from replay.intervals import INTERVALS
 from replay.job import LOGGED, Job, model_of
 from replay.judged import Setting, compare
 from replay.learners import LEARNERS
 from replay.models import RIDGE, model_of_name
-from replay.pooling import POOLS, Pool
-from replay.propensities import behavior_of
 from replay.result import Evaluation
 from replay.sample import sample_of
-from replay.walk import Learn
 
 DEFAULT_ESTIMATORS = ("auto", "ips", "snips", "dm", "dr")
 LEARN = ("none", "logged", "replay")

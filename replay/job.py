@@ -10,20 +10,20 @@ import numpy as np
 from journal.log import Log
 from policies.arrays import Bools, Floats
 from policies.state import UserState, decision_hash
-from replay.adaptivity import shared_state
+from replay.behavior.adaptivity import shared_state
+from replay.behavior.pooling import Pool, Pooling, pooled
+from replay.behavior.propensities import Behavior, is_deterministic
 from replay.candidates import Evaluated, of_function, of_spec
+from replay.history.walk import Learn
 from replay.judged import Judged, Setting, estimate
 from replay.learners.course import Course, course_of
 from replay.learners.row import with_learners
-from replay.model import cross_fitted, folds
 from replay.models import NONE, RIDGE, RewardModel, cross_fitted_by, model_of_name
-from replay.pooling import Pool, Pooling, pooled
-from replay.propensities import Behavior, is_deterministic
+from replay.models.ridge import cross_fitted, folds
 from replay.result import PolicyResult
 from replay.rounds import NotComputable, Rounds
 from replay.sample import Sample
 from replay.verdict import Circumstances
-from replay.walk import Learn
 
 LOGGED = "logged"
 DAY = 86_400_000_000  # microseconds

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from replay.adaptivity import settled
+from replay.behavior.adaptivity import settled
 from replay.estimators import Estimate, estimator_of
 from replay.intervals import INTERVALS
 from replay.intervals.auto import choice

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from policies.arrays import Floats
 from replay.estimators import Estimate
@@ -11,7 +12,7 @@ from replay.rounds import NotComputable, Rounds
 RESAMPLES = 1000
 BLOCK = 256  # users whose counts and sums fit into the cache
 COUNTS = np.repeat(  # Poisson(1) by inversion of 16 random bits
-    np.arange(9.0), [24109, 24109, 12055, 4018, 1005, 201, 33, 5, 1]
+    np.arange(9, dtype=np.uint8), [24109, 24109, 12055, 4018, 1005, 201, 33, 5, 1]
 )
 
 
@@ -50,13 +51,15 @@ def resampled_means(rounds: Rounds, columns: Floats, seed: int = 0, threads: int
 
     def totals(block: int) -> Floats:
         part = sums[block * BLOCK : (block + 1) * BLOCK]
-        bits = np.random.Generator(np.random.Philox(key=[seed, block]))
-        words = bits.integers(len(COUNTS), size=(RESAMPLES, len(part)), dtype=np.uint16)
-        found: Floats = COUNTS[words] @ part
+        size = RESAMPLES * len(part)
+        raw = np.random.Philox(key=[seed, block]).random_raw(-(-size // 4))
+        words = raw.astype("<u8").view("<u2")[:size]
+        counts = COUNTS.take(words).reshape(RESAMPLES, len(part))
+        found: Floats = counts.astype(np.float64) @ part
         return found
 
     total = np.zeros((RESAMPLES, sums.shape[1]))
-    with ThreadPoolExecutor(threads) as pool:
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:  # ours, not BLAS's
         for found in pool.map(totals, range(-(-len(sums) // BLOCK))):
             total += found
     kept = total[total[:, -1] > 0]

@@ -35,7 +35,7 @@ def closed(
 
     Each decision sees the feedbacks it saw in the log, now of the learner's own choices:
     the decisions of one stage are one batch over all copies and users, then the stage's
-    feedbacks are folded, as `replay.walk` does. Users are independent, so they go in shards
+    feedbacks are folded, as `replay.history.walk` does. Users are independent, so they go in shards
     whose states can be held.
     """
     copies, n = len(means), len(course.log)

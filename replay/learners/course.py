@@ -14,8 +14,8 @@ from policies.draw import uniform
 from policies.policy import Policy
 from policies.state import UserState
 from policies.sums import Sums
-from replay.arms import Arms, arms_of, sums_of
-from replay.order import Order, folded_before, order_of
+from replay.history.arms import Arms, arms_of, sums_of
+from replay.history.order import Order, folded_before, order_of
 from replay.rounds import NotComputable
 from replay.sample import Sample
 
@@ -107,7 +107,7 @@ def course_of(
     states: Mapping[str, UserState],
     seed: int,
 ) -> Course:
-    """The course of a log, as `replay.walk.walk` walks it. Raises `NotComputable`."""
+    """The course of a log, as `replay.history.walk.walk` walks it. Raises `NotComputable`."""
     order = order_of(log, sample.known)
     arms = arms_of(log, order, states)
     if not arms.read.all():

@@ -8,7 +8,7 @@ from journal.log import NONE
 from policies.policy import Batch
 from replay.learners.closed import gathered, stacked
 from replay.learners.course import Course, Outcome
-from replay.model import cross_fitted, folds
+from replay.models.ridge import cross_fitted, folds
 from replay.rounds import NotComputable
 
 MOST = 1.0  # c_max of the paper

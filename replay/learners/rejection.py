@@ -8,7 +8,7 @@ from replay.rounds import NotComputable
 
 
 def replay(course: Course) -> Outcome:
-    """Rejection replay as `replay.walk` does it (Li, Chu, Langford & Wang, 2011, Algorithm 2).
+    """Rejection replay as a walk does it (Li, Chu, Langford & Wang, 2011, Algorithm 2).
 
     Unbiased for a learner that decides as often as rounds are accepted, about the log's least
     propensity of them; biased for one that decides as often as the log.

@@ -7,9 +7,8 @@ from replay.judged import Judged, Row, Setting
 from replay.learners import LEARNERS
 from replay.learners.course import Course, Outcome
 from replay.rounds import NotComputable, Rounds
-from replay.verdict import Circumstances, Verdict, judge
+from replay.verdict import NONE, Circumstances, Verdict, judge
 
-NONE = "none"  # no interval's coverage was shown
 FEWEST = 30  # decisions, below which a mean says nothing
 
 

@@ -10,7 +10,7 @@ from replay.learners.course import Course
 from replay.learners.drift import BLOCKS
 from replay.learners.layer import Layer, Rows, fitted, given, refitted
 from replay.learners.link import Link
-from replay.model import folds
+from replay.models.ridge import folds
 from replay.rounds import NotComputable
 
 POPULATION = 3  # layers that speak of everybody: common, arm and curve

@@ -21,6 +21,7 @@ class Study:
     home: str
     table: str  # module:function, from a result to Markdown
     small: dict[str, Any]  # the design that shows it run
+    further: str | None = None  # module:function, another table: NAME-pairs.md
     plot: str | None = None  # module:function, from a result to a PNG
     resumes: bool = False  # `study(design, kept)` keeps its parts in a directory
 
@@ -36,6 +37,7 @@ STUDIES = {
         "replay.studies.intervals",
         "replay.studies.interval_table:intervals_table",
         {"most_seeds": 50},
+        further="replay.studies.interval_table:pairs_table",
         plot="replay.studies.interval_plot:plot_intervals",
         resumes=True,
     ),
@@ -78,8 +80,11 @@ def keep(name: str, study: Study, out: Path, small: bool) -> str:
     kept = (out / f"{name}-cells",) if study.resumes else ()
     found = module.study(design, *kept)
     text: str = _function(study.table)(found)
-    (out / f"{name}.json").write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")
+    indent = None if study.resumes else 2  # what has many parts is not for reading
+    (out / f"{name}.json").write_text(json.dumps(found, indent=indent, allow_nan=False) + "\n")
     (out / f"{name}.md").write_text(text)
+    if study.further is not None:
+        (out / f"{name}-pairs.md").write_text(_function(study.further)(found))
     if study.plot is not None:
         (out / f"{name}.png").write_bytes(_function(study.plot)(found))
     return text

@@ -10,10 +10,10 @@ import pytest
 from journal import Log, frame_of_log
 from policies import BadInput, make
 from replay.evaluation import evaluate
+from replay.history.training import train
+from replay.history.walk import walk
 from replay.judged import Difference, Row, compare
 from replay.result import QUESTION, Evaluation
-from replay.training import train
-from replay.walk import walk
 
 LEARNER = "linucb:alpha=1,epsilon=0.05"
 LOG_KEYS = {

@@ -13,6 +13,7 @@ from policies import BadInput, make
 from policies.loop import probabilities
 from policies.state import UserState
 from replay import evaluate
+from replay.history.walk import walk
 from replay.learners import LEARNERS, Course
 from replay.learners.closed import closed
 from replay.learners.course import course_of
@@ -21,7 +22,6 @@ from replay.learners.simulation import fitted_to, model_simulation
 from replay.rounds import NotComputable
 from replay.sample import sample_of
 from replay.studies.learner_worlds import WORLDS
-from replay.walk import walk
 
 LEARNER = "linucb:alpha=1,epsilon=0.05"
 

@@ -18,8 +18,8 @@ from policies.draw import draws, uniform
 from policies.policy import Batch, Policy
 from policies.state import UserState
 from policies.sums import Sums
-from replay.arms import Arms, arms_of, sums_of
-from replay.order import Order, folded_before, order_of
+from replay.history.arms import Arms, arms_of, sums_of
+from replay.history.order import Order, folded_before, order_of
 
 Learn = Literal["none", "logged", "replay"]
 
