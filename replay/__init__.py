@@ -4,15 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from replay.auditing import audit as audit
     from replay.doctor import validate as validate
     from replay.evaluation import evaluate as evaluate
-    from replay.training import train as train
+    from replay.history.auditing import audit as audit
+    from replay.history.training import train as train
+    from replay.like.study import study as study
 
 _HOMES = {
-    "audit": "replay.auditing",
+    "audit": "replay.history.auditing",
     "evaluate": "replay.evaluation",
-    "train": "replay.training",
+    "study": "replay.like.study",
+    "train": "replay.history.training",
     "validate": "replay.doctor",
 }
 __all__ = list(_HOMES)

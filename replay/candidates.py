@@ -13,8 +13,9 @@ from journal.checks import SUM_TOLERANCE
 from journal.log import Log
 from policies import BadInput, canonical, make
 from policies.arrays import Bools, Floats
+from policies.policy import Policy
 from policies.state import UserState
-from replay.walk import Learn, walk
+from replay.history.walk import Learn, walk
 
 PolicyFunction = Callable[[list[str], Floats], Sequence[float]]
 """`fn(candidate_ids, context (K, d)) -> pmf (K,)`, a policy that does not learn."""
@@ -28,6 +29,7 @@ class Evaluated:
     learn: Learn
     pmf: Floats  # (N,)
     matched: Bools | None  # (n,) by rejection replay
+    learner: Policy | None = None  # what learned by it
 
 
 def of_spec(
@@ -47,7 +49,11 @@ def of_spec(
     wanted = done.pmf[np.repeat(score, np.diff(log.offsets))]
     _check_sums(log, done.pmf, score, canonical(policy), wanted)
     return Evaluated(
-        canonical(policy), learn, done.pmf, done.matched if learn == "replay" else None
+        canonical(policy),
+        learn,
+        done.pmf,
+        done.matched if learn == "replay" else None,
+        policy if learn == "replay" else None,
     )
 
 

@@ -10,6 +10,7 @@ import typer
 
 from journal.cli import BROKEN, note
 from policies.errors import BadInput, one_line
+from replay.like.command import study
 
 app = typer.Typer(
     add_completion=False,
@@ -94,7 +95,7 @@ def audit(
     from journal.files import read_log
     from journal.states import read_states
     from policies import make
-    from replay.auditing import audit as look
+    from replay.history.auditing import audit as look
 
     for spec in policy or ():
         make(spec)  # imports its module, which a name in a log never does
@@ -156,11 +157,11 @@ def train(
     from journal.states import check_empty, write_states
     from policies.features import parse_instant
     from policies.records import micros
-    from replay.training import train as fold
+    from replay.history.training import train as fold
 
     at = None if until is None else micros(parse_instant(until, "--until"))
     if prior:
-        from replay.prior_training import train_prior
+        from replay.priors.training import train_prior
 
         found = train_prior(read_log(log), at)
         found.write(out)
@@ -223,7 +224,8 @@ def evaluate(
         str,
         typer.Option(
             help="Comma-separated: auto, ips, clipped-ips, snips, dm, dr, sndr, switch-dr, dros, "
-            "cressie-read, adaptive; with a parameter as in `switch-dr:tau=2`."
+            "cressie-read, adaptive; with a parameter as in `switch-dr:tau=2`. With --learn "
+            "replay also learner, replay, bootstrapped-replay, model-simulation, dr-ns."
         ),
     ] = "auto,ips,snips,dm,dr",
     interval: Annotated[
@@ -234,7 +236,7 @@ def evaluate(
         ),
     ] = "cluster-t",
     level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
-    seed: Annotated[int, typer.Option(help="Seed of resampling intervals.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of resampling intervals and learners.")] = 0,
     deployed: Annotated[
         bool,
         typer.Option(
@@ -254,7 +256,7 @@ def evaluate(
     """Off-policy estimates of policies on a log: value on logged contexts, with verdicts."""
     from replay.deployed import with_truth_deployed
     from replay.evaluation import evaluate as run
-    from replay.report import check_directory
+    from replay.reports.report import check_directory
 
     if out is not None:
         check_directory(out)
@@ -292,6 +294,12 @@ def evaluate(
             print(f"results: {out}")
 
 
+app.command(
+    epilog="Example: python -m replay study --like log.parquet --policy random --policy linucb "
+    "--replicates 100 --out results/like"
+)(study)
+
+
 def _first_reason(found: Any) -> str | None:
     return next((r for p in found.results for row in p.judged.rows for r in row.reasons), None)
 
@@ -302,8 +310,9 @@ def show(found: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from replay.comparing_words import rows, sentences
-    from replay.report import HEADER, OTHER_QUESTION, reasons, silence_notes, span, table_rows
+    from replay.reports.comparing_words import rows, sentences
+    from replay.reports.report import HEADER, OTHER_QUESTION, reasons, silence_notes, table_rows
+    from replay.reports.tables import span
     from replay.result import QUESTION
 
     console = Console(

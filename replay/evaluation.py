@@ -12,21 +12,22 @@ from policies.features import parse_instant
 from policies.policy import Policy
 from policies.records import micros
 from policies.state import UserState
-from replay.auditing import audit as audit_of
+from replay.behavior.pooling import POOLS, Pool
+from replay.behavior.propensities import behavior_of
 from replay.candidates import Evaluated, of_file, of_lists
 from replay.comparing import compared
 from replay.estimators import estimator_of
 from replay.given import log_given
 from replay.grid import expanded
+from replay.history.auditing import audit as audit_of
+from replay.history.walk import Learn
 from replay.intervals import INTERVALS
 from replay.job import LOGGED, Job, model_of
 from replay.judged import Setting, compare
+from replay.learners import LEARNERS
 from replay.models import RIDGE, model_of_name
-from replay.pooling import POOLS, Pool
-from replay.propensities import behavior_of
 from replay.result import Evaluation
 from replay.sample import sample_of
-from replay.walk import Learn
 
 DEFAULT_ESTIMATORS = ("auto", "ips", "snips", "dm", "dr")
 LEARN = ("none", "logged", "replay")
@@ -62,7 +63,8 @@ def evaluate(
     several at once, `"linucb:alpha={0.1,1}"`), policies as they are, or functions
     `fn(candidate_ids, context (K, d)) -> pmf (K,)`; `pmf`: a Parquet file, a column of the
     DataFrame, or one list a decision. `learn`: "none" keeps the starting `state` frozen,
-    "logged" learns from all earlier feedback, "replay" from what the policy would have seen.
+    "logged" learns from all earlier feedback, "replay" from what the policy would have seen;
+    then the row "learner" says what it earns while it learns.
     `since`, `as_of`: RFC 3339 or microseconds. `against`: a spec or "logged", for paired
     differences. `audit`: rebuild the log first; what does not hold is a
     verdict. `pool`: how several behavior policies are weighed; `model`: "ridge", "boosting",
@@ -70,6 +72,10 @@ def evaluate(
     Raises `BadInput`; what cannot be computed is null with its reason.
     """
     _check_options(learn, estimators, interval, level, policy, pmf)
+    learners = [name for name in estimators if name in LEARNERS]
+    if learn == "replay" and tuple(estimators) == DEFAULT_ESTIMATORS:
+        learners = ["learner"]
+    weighted = tuple(name for name in estimators if name not in LEARNERS)
     if pool not in POOLS:
         raise BadInput("--pool", f"must be one of {', '.join(POOLS)}", pool)
     chosen_model = model_of_name(model)
@@ -84,7 +90,7 @@ def evaluate(
     if pmf is not None:
         candidates.append(_given_pmf(read, log, pmf))
     job = job.pooled(pool, learn != "none" or pmf is not None)
-    setting = Setting(tuple(estimators), interval, level, seed)
+    setting = Setting(weighted, interval, level, seed, tuple(learners))
     results = [job.result(c, setting) for c in candidates]
     differences = []
     base = None
@@ -116,7 +122,10 @@ def _check_options(
     if learn not in LEARN:
         raise BadInput("--learn", f"must be one of {', '.join(LEARN)}", learn)
     for name in estimators:
-        estimator_of(name)
+        if name not in LEARNERS:
+            estimator_of(name)
+        elif learn != "replay":
+            raise BadInput(f"--estimators {name}", "values a learner: it needs --learn replay")
     if interval not in INTERVALS:
         raise BadInput("--interval", f"must be one of {', '.join(INTERVALS)}", interval)
     if not 0 < level < 1:

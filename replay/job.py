@@ -11,18 +11,20 @@ from journal.log import Log
 from policies.arrays import Bools, Floats
 from policies.prior import priors_in
 from policies.state import UserState, decision_hash
-from replay.adaptivity import shared_state
+from replay.behavior.adaptivity import shared_state
+from replay.behavior.pooling import Pool, Pooling, pooled
+from replay.behavior.propensities import Behavior, is_deterministic
 from replay.candidates import Evaluated, of_function, of_spec
+from replay.history.walk import Learn
 from replay.judged import Judged, Setting, estimate
-from replay.model import cross_fitted, folds
+from replay.learners.course import Course, course_of
+from replay.learners.row import with_learners
 from replay.models import NONE, RIDGE, RewardModel, cross_fitted_by, model_of_name
-from replay.pooling import Pool, Pooling, pooled
-from replay.propensities import Behavior, is_deterministic
+from replay.models.ridge import cross_fitted, folds
 from replay.result import PolicyResult
 from replay.rounds import NotComputable, Rounds
 from replay.sample import Sample
 from replay.verdict import Circumstances
-from replay.walk import Learn
 
 LOGGED = "logged"
 DAY = 86_400_000_000  # microseconds
@@ -107,6 +109,8 @@ class Job:
     def result(self, evaluated: Evaluated, setting: Setting) -> PolicyResult:
         """Its part of an evaluation."""
         judged = self.judged(evaluated, setting)
+        if setting.learners:
+            judged = with_learners(judged, self._course(evaluated, setting.seed), setting)
         rows = self.sample.rows
         matched = None if evaluated.matched is None else evaluated.matched[rows]
         mean = (
@@ -153,6 +157,16 @@ class Job:
         if isinstance(self.model, str):
             out.append(self.model)
         return out
+
+    def _course(self, evaluated: Evaluated, seed: int) -> Course | str:
+        """The log as this policy, learning, would have lived through it, or why there is none."""
+        if evaluated.learner is None or evaluated.matched is None:
+            return "it does not learn: its value is that of the rows above"
+        log, sample = self.log, self.sample
+        try:
+            return course_of(log, evaluated.learner, sample, evaluated.matched, self.states, seed)
+        except NotComputable as reason:
+            return str(reason)
 
     def _rounds(self, pmf: Floats) -> Rounds:
         log, rows = self.log, self.sample.rows

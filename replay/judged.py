@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from replay.adaptivity import settled
+from replay.behavior.adaptivity import settled
 from replay.estimators import Estimate, estimator_of
 from replay.intervals import INTERVALS
 from replay.intervals.auto import choice
@@ -27,6 +27,7 @@ class Setting:
     interval: str
     level: float
     seed: int
+    learners: tuple[str, ...] = ()  # methods of replay.learners, rows behind the estimators'
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import pandas as pd
 
 from journal.log import Log
 from policies.arrays import Bools
+from replay.behavior.pooling import Pooling
 from replay.comparing import Comparison
+from replay.history.walk import Learn
 from replay.judged import Difference, Judged, Setting
-from replay.pooling import Pooling
 from replay.sample import Sample
 from replay.silence import silence_bounds
-from replay.walk import Learn
 
 QUESTION = "value on logged contexts"
 """What off-policy estimates answer; "value if deployed" needs an A/B test or a simulation."""
@@ -121,7 +121,7 @@ class Evaluation:
 
     def report(self, directory: str | Path) -> Path:
         """Writes metrics.json, summary.md and the plots into `directory`; returns it."""
-        from replay.report import write_report
+        from replay.reports.report import write_report
 
         return write_report(self, Path(directory))
 

@@ -12,6 +12,7 @@ Verdict = Literal["reliable", "caution", "unreliable"]
 
 LEAST_ESS = 30.0
 AMPLE_ESS = 200.0  # fewer, and intervals that lean on large numbers cover too little
+NONE = "none"  # the interval of a row that values a learner: no weights, no interval
 ASYMPTOTIC = ("cluster-t", "bootstrap", "martingale")
 LEAST_SUPPORT = 0.99  # of the evaluation policy's mass; less and part of it was never tried
 FEW_USERS = 20  # a t interval over fewer leans on people being alike
@@ -68,14 +69,14 @@ def judge(
                 f"q_hat extrapolates: {about.unseen_share:.0%} of the policy's choices are on arms "
                 "with fewer than 5 logged rewards"
             )
-    else:
+    elif interval != NONE:
         _judge_weights(rounds, about, bad, wary)
         if interval in ASYMPTOTIC and LEAST_ESS <= rounds.ess < AMPLE_ESS:
             wary.append(
                 f"`{interval}` wants ess {AMPLE_ESS:g} and has {rounds.ess:.0f}: the row `auto` "
                 "is made for that"
             )
-    if rounds.users < FEW_USERS:
+    if rounds.users < FEW_USERS and interval != NONE:
         wary.append(f"few users: {rounds.users}, intervals want at least {FEW_USERS}")
     if about.shared_learner is not None:
         wary.append(about.shared_learner)

@@ -22,6 +22,7 @@ from policies.spec import POLICIES, make
 from replay import audit, evaluate
 from replay.estimators import ESTIMATORS
 from replay.intervals import INTERVALS
+from replay.learners import LEARNERS
 from sim.logs import generate
 from sim.scenarios import SCENARIOS
 
@@ -69,6 +70,7 @@ def test_every_endpoint_is_documented() -> None:
     [
         (list(POLICIES), "extending.md"),
         (list(ESTIMATORS), "estimators.md"),
+        (list(LEARNERS), "estimators.md"),
         (list(INTERVALS), "intervals.md"),
         (list(SCENARIOS), "simulation.md"),
         (list(schema.NAMES), "log-schema.md"),
@@ -77,7 +79,7 @@ def test_every_endpoint_is_documented() -> None:
     ],
 )
 def test_every_name_is_documented(names: list[str], page: str) -> None:
-    """Policies, estimators, intervals, scenarios, columns, feedback, features."""
+    """Policies, estimators, learners, intervals, scenarios, columns, feedback, features."""
     assert names
     assert not missing(names, page)
 

@@ -19,7 +19,7 @@ from journal.states import read_states
 from policies import make
 from policies.state import to_json
 from replay import audit, train
-from replay.walk import walk
+from replay.history.walk import walk
 
 ROOT = Path(__file__).parent.parent
 BEFORE, AFTER = "linucb:alpha=1,epsilon=0.05", "linucb:alpha=0.3,epsilon=0.2"

@@ -7,7 +7,7 @@ import numpy as np
 
 from journal.log import Log
 from policies.arrays import Bools, Floats, Ints
-from replay.propensities import Behavior
+from replay.behavior.propensities import Behavior
 from replay.sample import Sample
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from replay.behavior.propensities import is_deterministic
 from replay.doctor.case import Case
 from replay.doctor.diagnosis import Finding, said
-from replay.propensities import is_deterministic
 from replay.verdict import LEAST_SUPPORT
 
 LEAST_FLOOR = 1e-3  # of a probability; below it one decision weighs as much as 1,000

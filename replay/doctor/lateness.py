@@ -11,7 +11,7 @@ from policies.arrays import Floats
 from policies.spec import is_ours
 from replay.doctor.case import Case
 from replay.doctor.diagnosis import Finding, said
-from replay.rebuilding import LATE, SEES_ITSELF, history_gap, rebuild
+from replay.history.rebuilding import LATE, SEES_ITSELF, history_gap, rebuild
 
 SURE = 3.0  # standard errors
 SAME = 1e-9  # as near as a uniform propensity is to 1/K

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from journal.log import NONE, Log
 from policies import make
 from policies.spec import is_ours
+from replay.behavior.propensities import behavior_of
 from replay.doctor.calibration import calibration
 from replay.doctor.case import Case
 from replay.doctor.challengers import Asked, challengers
@@ -16,8 +17,7 @@ from replay.doctor.loggers import loggers
 from replay.doctor.people import people
 from replay.doctor.unanswered import unanswered
 from replay.given import GivenLog, log_given
-from replay.propensities import behavior_of
-from replay.rebuilding import history_gap
+from replay.history.rebuilding import history_gap
 from replay.sample import sample_of
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from policies.arrays import Floats, Ints
 from policies.errors import BadInput
-from replay.model import FOLDS
 from replay.models.named import RewardModel
+from replay.models.ridge import FOLDS
 from replay.rounds import NotComputable
 
 

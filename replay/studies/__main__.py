@@ -47,6 +47,11 @@ STUDIES = {
         "replay.studies.adaptive", "replay.studies.tables:adaptive_table", {"logs": 40}
     ),
     "many": Study("replay.studies.best_of_many", "replay.studies.tables:many_table", {"logs": 30}),
+    "learners": Study(
+        "replay.studies.learners",
+        "replay.studies.learner_table:learner_table",
+        {"seeds": 30, "others": 3, "lives": 100},
+    ),
     "pooled": Study("replay.studies.pooled", "replay.studies.tables:pooled_table", {"logs": 30}),
 }
 
@@ -76,7 +81,8 @@ def keep(name: str, study: Study, out: Path, small: bool) -> str:
     kept = (out / f"{name}-cells",) if study.resumes else ()
     found = module.study(design, *kept)
     text: str = _function(study.table)(found)
-    (out / f"{name}.json").write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")
+    indent = None if study.resumes else 2  # what has many parts is not for reading
+    (out / f"{name}.json").write_text(json.dumps(found, indent=indent, allow_nan=False) + "\n")
     (out / f"{name}.md").write_text(text)
     if study.further is not None:
         (out / f"{name}-pairs.md").write_text(_function(study.further)(found))

@@ -14,7 +14,7 @@ from policies import make
 from policies.arrays import Floats, Ints
 from policies.policy import Batch
 from policies.sums import Sums
-from replay.model import cross_fitted, folds
+from replay.models.ridge import cross_fitted, folds
 from replay.rounds import Candidates, Rounds
 
 Rng = np.random.Generator

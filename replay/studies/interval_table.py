@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from replay.report import markdown_table
-from replay.studies.interval_goals import MEAN_WIDTH, Judgement, judgement, mean_ratio
+from replay.estimators import ESTIMATORS
+from replay.reports.tables import markdown_table
+from replay.studies.interval_goals import AUTO, MEAN_WIDTH, Judgement, judgement, mean_ratio
 from replay.studies.intervals import AMPLE, VERDICTS
 from replay.studies.peers import PEERS
-
-GROUPS = ("a", "b", "c", "d", "e")
 
 
 def intervals_table(found: Mapping[str, Any]) -> str:
@@ -37,12 +36,15 @@ def intervals_table(found: Mapping[str, Any]) -> str:
 
 
 def pairs_table(found: Mapping[str, Any]) -> str:
-    """Every estimator with every interval."""
+    """Every estimator with every interval, and the estimators' biases."""
     lead = (
-        f"Question: {found['question']}. Coverage in the cells of each group, mean (least); level "
-        f"{found['design']['level']:.0%}. The cells and how much chance there is: intervals.md."
+        f"Question: {found['question']}. Coverage in the cells of each group, mean (least), and "
+        f"mean width over that of `auto`; level {found['design']['level']:.0%}. The cells, and how "
+        "much is chance: intervals.md."
     )
-    return "\n".join([lead, "", *_pairs(found["cells"])]) + "\n"
+    second = "Bias in standard deviations of the estimate: its size, mean over cells (largest)."
+    cells = found["cells"]
+    return "\n".join([lead, "", *_pairs(cells), "", second, "", *_biases(cells)]) + "\n"
 
 
 def _goals(cells: Sequence[Mapping[str, Any]], judged: Sequence[Judgement]) -> list[str]:
@@ -80,21 +82,36 @@ def _sentences(judged: Sequence[Judgement]) -> list[str]:
 
 def _pairs(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     names = [p["pair"] for p in cells[0]["pairs"] if p["coverage"] is not None]
-    present = [g for g in GROUPS if any(c["cell"][0] == g for c in cells)]
     rows = []
     for name in names:
         row = [name]
-        for group in present:
-            ours = [
-                p["coverage"]
-                for cell in cells
-                if cell["cell"][0] == group
-                for p in cell["pairs"]
-                if p["pair"] == name
-            ]
-            row.append(f"{_thousandths(float(np.mean(ours)))} ({_thousandths(min(ours))})")
+        for ours in _grouped(cells).values():
+            covers = [pairs[name]["coverage"] for pairs in ours]
+            width = float(np.mean([pairs[name]["width"] / pairs[AUTO]["width"] for pairs in ours]))
+            least, mean = _thousandths(min(covers)), _thousandths(float(np.mean(covers)))
+            row.append(f"{mean} ({least}), {width:.2f}")
         rows.append(row)
-    return markdown_table(["estimator interval", *present], rows)
+    return markdown_table(["estimator interval", *_grouped(cells)], rows)
+
+
+def _biases(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = []
+    for estimator in ESTIMATORS:
+        row = [estimator]
+        for ours in _grouped(cells).values():
+            mine = [next(p for n, p in c.items() if n.split()[0] == estimator) for c in ours]
+            sizes = [abs(p["bias"]) / p["standard_deviation"] for p in mine]
+            row.append(f"{float(np.mean(sizes)):.2f} ({max(sizes):.2f})")
+        rows.append(row)
+    return markdown_table(["estimator", *_grouped(cells)], rows)
+
+
+def _grouped(cells: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """By group, each cell's pairs by name."""
+    out: dict[str, list[dict[str, Any]]] = {}
+    for cell in cells:
+        out.setdefault(cell["cell"][0], []).append({p["pair"]: p for p in cell["pairs"]})
+    return out
 
 
 def _verdicts(cells: Sequence[Mapping[str, Any]]) -> list[str]:

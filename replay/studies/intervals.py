@@ -123,12 +123,8 @@ def _cell(name: str, replicates: list[Replicate]) -> dict[str, Any]:
             {
                 "pair": pair,
                 "coverage": covered if known else None,
-                "coverage_standard_error": math.sqrt(covered * (1 - covered) / seeds)
-                if known
-                else None,
                 "width": float((high - low).mean()) if known else None,
                 "bias": float(value.mean() - truth),
-                "bias_standard_error": float(value.std(ddof=1)) / math.sqrt(seeds),
                 "standard_deviation": float(value.std(ddof=1)),
             }
         )
@@ -165,12 +161,13 @@ def _fingerprint(design: Design, name: str) -> str:
     """Of all that a cell's figures depend on: its design and the code that makes them."""
     digest = hashlib.sha256(f"{design.level} {name} {_seeds(design, name)}".encode())
     for source in sorted([*REPLAY.rglob("*.py"), *(REPLAY.parent / "policies").rglob("*.py")]):
-        if source.parent.name in ("estimators", "intervals", "policies") or source.name in MEASURED:
+        if source.parent.name in ROOMS or source.name in MEASURED:
             digest.update(source.read_bytes())
     return digest.hexdigest()
 
 
-MEASURED = ("cells.py", "intervals.py", "peers.py", "rounds.py", "model.py", "verdict.py")
+ROOMS = ("estimators", "intervals", "models", "policies")
+MEASURED = ("cells.py", "intervals.py", "peers.py", "rounds.py", "verdict.py")
 
 
 def _read(prints: Mapping[str, str], kept: Path) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from policies.loop import UserLoop
 from policies.records import Decision, Feedback
 from policies.state import UserState
 from replay import evaluate
-from replay.pooling import Pool
+from replay.behavior.pooling import Pool
 from replay.result import QUESTION
 from replay.studies.work import parallel
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from policies import make
 from policies.policy import Policy
-from replay.prior_training import train_prior
+from replay.priors.training import train_prior
 from replay.studies.work import parallel
 from sim.closed import WINDOW_S, Closed
 from sim.deployment import QUESTION, Deployed, standard_error

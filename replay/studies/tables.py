@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from replay.report import markdown_table
+from replay.reports.tables import markdown_table
 
 
 def coverage_table(found: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import pytest
 from journal import Log
 from journal.frame import log_of_frame
 from replay import evaluate
-from replay.adaptivity import shared_state
+from replay.behavior.adaptivity import shared_state
 from replay.estimators import ESTIMATORS, Candidates, Rounds
 from replay.estimators.adaptive import FIRST, stabilised
 from replay.intervals import INTERVALS, cluster_t, martingale

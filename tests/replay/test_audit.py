@@ -12,8 +12,8 @@ import pytest
 from journal import Log, log_of, read_log, write_log
 from journal.states import read_states, write_states
 from policies.records import record_digest
-from replay.auditing import audit
-from replay.training import train
+from replay.history.auditing import audit
+from replay.history.training import train
 
 ROW = 77  # answered, several candidates; any such row would do
 

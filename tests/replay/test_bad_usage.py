@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import replay.evaluation
-import replay.training
+import replay.history.training
 from journal import Log, write_log
 
 RANDOM = ("--policy", "random")
@@ -119,7 +119,7 @@ def test_the_folder_is_looked_at_before_any_work(
         raise AssertionError
 
     monkeypatch.setattr(replay.evaluation, "evaluate", never)
-    monkeypatch.setattr(replay.training, "train", never)
+    monkeypatch.setattr(replay.history.training, "train", never)
     (file.parent / "taken").write_text("mine")
     for out in (file.parent / "taken", file.parent / "taken" / "below" / "deep"):
         line = refused("evaluate", file, *RANDOM, "--out", out)

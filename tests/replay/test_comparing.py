@@ -16,8 +16,8 @@ from replay.evaluation import evaluate
 from replay.grid import MOST, expanded
 from replay.intervals.cluster import cluster_t, equal_users, t_value
 from replay.intervals.simultaneous import best_levels, joint_level
-from replay.plots import MOST as MOST_SHOWN
-from replay.plots import plot_estimates, shown
+from replay.reports.plots import MOST as MOST_SHOWN
+from replay.reports.plots import plot_estimates, shown
 from replay.result import Evaluation
 from replay.studies.best_of_many import World, shares
 

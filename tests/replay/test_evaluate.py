@@ -10,10 +10,10 @@ import pytest
 from journal import Log, frame_of_log
 from policies import BadInput, make
 from replay.evaluation import evaluate
+from replay.history.training import train
+from replay.history.walk import walk
 from replay.judged import Difference, Row, compare
 from replay.result import QUESTION, Evaluation
-from replay.training import train
-from replay.walk import walk
 
 LEARNER = "linucb:alpha=1,epsilon=0.05"
 LOG_KEYS = {
@@ -50,14 +50,15 @@ def test_the_object_of_the_contract(log: Log, learn: str) -> None:
         assert entry["question"] == "value on logged contexts" == QUESTION
         assert entry["learn"] == learn
         assert (entry["matched"] is None) == (learn != "replay")
+        learner = ["learner"] if learn == "replay" else []
         assert [row["estimator"] for row in entry["estimates"]] == [
-            "auto", "ips", "snips", "dm", "dr"
+            "auto", "ips", "snips", "dm", "dr", *learner
         ]  # fmt: skip
         for row in entry["estimates"]:
             assert row.keys() == ESTIMATE_KEYS
             assert row["verdict"] in ("reliable", "caution", "unreliable")
             assert bool(row["reasons"]) == (row["verdict"] != "reliable")
-            assert (row["low"] is None) == (row["estimator"] == "dm")
+            assert (row["low"] is None) == (row["estimator"] in ("dm", "learner"))
             assert row["low"] is None or row["low"] <= row["value"] <= row["high"]
     assert all(d.keys() == DIFFERENCE_KEYS for d in found["differences"])
     json.dumps(found, allow_nan=False)

@@ -10,7 +10,7 @@ import pytest
 from journal import Log, log_of, write_log
 from journal.frame import frame_of_log
 from replay import audit, evaluate
-from replay.rebuilding import LATE, OTHER_PMF, SEES_ITSELF
+from replay.history.rebuilding import LATE, OTHER_PMF, SEES_ITSELF
 
 SPECS = ["linucb:epsilon=0.2", "linucb:alpha=0,epsilon=0.05", "linucb:arm=shared,epsilon=0.3"]
 

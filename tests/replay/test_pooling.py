@@ -11,10 +11,10 @@ from journal import Log, frame_of_log, log_of, log_of_frame, write_log
 from policies import BadInput, make
 from policies.loop import UserLoop
 from policies.state import UserState
+from replay.behavior.loggers import LEAST_CHOICES, Unknown, loggers_of
+from replay.behavior.pooling import BY_DECISION, BY_USER, REGARDLESS, _posterior
+from replay.behavior.propensities import behavior_of
 from replay.evaluation import evaluate
-from replay.loggers import LEAST_CHOICES, Unknown, loggers_of
-from replay.pooling import BY_DECISION, BY_USER, REGARDLESS, _posterior
-from replay.propensities import behavior_of
 from replay.result import Evaluation
 from replay.studies.pooled import World, summaries
 

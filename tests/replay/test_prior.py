@@ -12,11 +12,11 @@ from journal import Log, frame_of_log, log_of_frame, read_log, write_log
 from journal.live import Asked, LiveJournal
 from policies import BadInput, make, prior
 from replay import audit, evaluate
-from replay.prior_fit import Pairs, cold, fit
-from replay.prior_training import FIRST, TrainedPrior, train_prior
+from replay.history.walk import walk
+from replay.priors.fit import Pairs, cold, fit
+from replay.priors.training import FIRST, TrainedPrior, train_prior
 from replay.studies import prior as prior_study
 from replay.studies.tables import prior_table
-from replay.walk import walk
 from sim.deployment import standard_error
 from sim.logs import generate
 

@@ -58,7 +58,7 @@ def test_a_policy_of_ones_own_where_one_stands(file: Path, log: Log) -> None:
 def test_the_names_of_the_package_are_its_functions_whatever_was_imported_before() -> None:
     names = ("audit", "evaluate", "train", "validate")
     code = f"""
-import replay.auditing, replay.evaluation, replay.training, replay.doctor
+import replay.history.auditing, replay.evaluation, replay.history.training, replay.doctor
 from replay import {", ".join(names)}
 print([callable(f) for f in ({", ".join(names)})])
 """

@@ -13,7 +13,7 @@ from policies.loop import UserLoop
 from policies.records import Feedback
 from policies.state import UserState
 from replay import evaluate
-from replay.report import silence_notes, summary
+from replay.reports.report import silence_notes, summary
 from replay.sample import sample_of
 from replay.silence import silence_bounds
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import policies.state
-import replay.arms
+import replay.history.arms
 from journal import Log
 from policies import make
 from policies.loop import UserLoop, probabilities
 from policies.state import UserState, to_json
-from replay.training import train
-from replay.walk import walk
+from replay.history.training import train
+from replay.history.walk import walk
 
 SPECS = ["random", "linucb", "linucb:alpha=0.3,epsilon=0.2,arm=shared", "linucb:lambda=0.01"]
 SPECS += ["epsilon-greedy", "lin-ts:draws=9", "lin-ts:draws=9,arm=shared", "beta-ts:draws=9"]
@@ -246,7 +246,7 @@ def test_training_again_on_the_same_log_changes_nothing(any_log: Log) -> None:
 def test_arms_beyond_the_limit_share_one_row_as_in_the_loop(
     lives: Callable, monkeypatch: pytest.MonkeyPatch, spec: str, most: int
 ) -> None:
-    for module in (policies.state, replay.arms):
+    for module in (policies.state, replay.history.arms):
         monkeypatch.setattr(module, "MAX_ARMS", most)
     life = lives(spec, users=25, seed=most)
     log = life.log()
@@ -260,7 +260,7 @@ def test_a_frozen_state_does_not_know_which_arms_will_be_too_many(
     lives: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`none` is each decision's own pmf under the start, whatever the log goes on to hold."""
-    for module in (policies.state, replay.arms):
+    for module in (policies.state, replay.history.arms):
         monkeypatch.setattr(module, "MAX_ARMS", 1)
     log = lives("linucb", users=12, seed=0).log()
     states = train(log, until=int(np.quantile(log.decided_at, 0.4)))

@@ -7,8 +7,8 @@ import numpy as np
 from journal.log import Log
 from policies import BadInput, make
 from policies.arrays import Bools, Floats
+from replay.history.walk import walk
 from replay.rounds import Candidates
-from replay.walk import walk
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from journal.log import Log
 from policies import make
 from policies.arrays import Bools, Floats, Ints
 from policies.spec import is_ours
-from replay.walk import walk
+from replay.history.walk import walk
 
 MOST = 20  # loggers to rebuild; each walks the whole log
 LEAST_CHOICES = 30  # decisions at 1/K after which a logger that is not ours counts as uniform

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from policies.arrays import Floats
 from policies.errors import one_line
+from replay.learners import LEARNERS
 from replay.result import QUESTION, Evaluation, PolicyResult
 
 MOST = 24  # policies in a plot; of more, nobody tells the lines apart
@@ -27,7 +28,7 @@ def plot_estimates(found: Evaluation) -> bytes:
         return label if fresh else None
 
     for y, (p, row) in enumerate(rows):
-        if p.truth_log is not None:
+        if p.truth_log is not None and row.estimator not in LEARNERS:
             axes.plot(p.truth_log, y, "kx", label=once("truth_log"))
         if p.truth_deployed is not None:
             axes.plot(p.truth_deployed, y, "k+", markersize=9, label=once("truth_deployed"))

@@ -15,13 +15,13 @@ import numpy as np
 from journal.log import NONE, Log
 from policies.arrays import Bools, Floats, Ints
 from policies.draw import draws, uniform
-from policies.keys import arm_keys, decision_keys, is_keyed
 from policies.policy import Batch, Policy
 from policies.prior import check_prior
 from policies.state import UserState
 from policies.sums import Sums
-from replay.arms import Arms, arms_of, sums_of
-from replay.order import Order, folded_before, order_of
+from replay.history.arms import Arms, arms_of, sums_of
+from replay.history.keys import Keys, keys_of
+from replay.history.order import Order, folded_before, order_of
 
 Learn = Literal["none", "logged", "replay"]
 
@@ -66,6 +66,7 @@ def walk(
     job = _Job(
         log=log,
         policy=policy,
+        keys=keys_of(log, policy),
         arms=arms,
         sums=sums,
         stage=np.zeros(n, np.int64) if learn == "none" else order.seen,
@@ -120,6 +121,7 @@ class _Accept:
 class _Job:
     log: Log
     policy: Policy | None
+    keys: Keys
     arms: Arms
     sums: Sums
     stage: Ints
@@ -136,7 +138,7 @@ class _Job:
         asked = asked[np.argsort(self.stage[asked], kind="stable")]
         folds = rows[self.fold_at[rows] != NONE]
         folds = folds[np.argsort(self.fold_at[folds], kind="stable")]
-        batch, where = _gather(log, self.arms, asked, is_keyed(self.policy))
+        batch, where = _gather(log, self.arms, asked, self.keys)
         context, reward, slot = (
             log.context[chosen[folds]],
             log.reward[folds],
@@ -160,20 +162,18 @@ class _Job:
                 self.sums.fold(slot[kept], context[kept], reward[kept])
 
 
-def _gather(log: Log, arms: Arms, rows: Ints, keyed: bool) -> tuple[Batch, Ints]:
+def _gather(log: Log, arms: Arms, rows: Ints, keys: Keys) -> tuple[Batch, Ints]:
     """The batch of `rows` in that order, and where its candidates are in the log `(M,)`."""
     lengths = np.diff(log.offsets)[rows]
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     where = np.arange(offsets[-1]) + np.repeat(log.offsets[rows] - offsets[:-1], lengths)
-    ids = log.decision_id if keyed else []
     batch = Batch(
         offsets,
         log.context[where],
         arms.read[where],
         arms.first[rows],
         arms.last[rows],
-        decision_keys(ids[i] for i in rows.tolist()) if keyed else None,
-        arm_keys(log.arm_names)[log.arm[where]] if keyed else None,
+        *keys.of(rows, where),
     )
     return batch, where
 

@@ -1,7 +1,7 @@
 """How a comparison of many reads: in the terminal, and in summary.md."""
 
 from replay.comparing import Comparison, Joint
-from replay.report import span
+from replay.reports.tables import span
 
 HEADER = ("policy", "value [interval for all together]", "verdict")
 

@@ -7,9 +7,9 @@ import numpy as np
 from journal.log import NONE, Log
 from policies.errors import BadInput
 from policies.state import UserState, decision_hash
-from replay.arms import states_of
-from replay.order import arrivals, folded_before
-from replay.walk import walk
+from replay.history.arms import states_of
+from replay.history.order import arrivals, folded_before
+from replay.history.walk import walk
 
 
 def train(

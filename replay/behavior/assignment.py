@@ -6,8 +6,8 @@ import numpy as np
 
 from journal.log import Log
 from policies.arrays import Bools, Floats, Ints
+from replay.behavior.loggers import Loggers
 from replay.intervals.cluster import t_value
-from replay.loggers import Loggers
 from replay.verdict import FEW_USERS
 
 CHANCE = 0.05  # of finding a difference where there is none, over all that is compared

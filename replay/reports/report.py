@@ -2,11 +2,11 @@
 
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from policies.errors import BadInput, one_line
+from replay.learners import LEARNERS
+from replay.reports.tables import markdown_table, span
 from replay.result import QUESTION, Evaluation
 from replay.silence import bounded_row, silence_bounds
 
@@ -25,7 +25,7 @@ def check_directory(directory: Path) -> None:
 
 def write_report(found: Evaluation, directory: Path) -> Path:
     """Writes the folder; each file appears whole. Raises `BadInput` if `directory` is a file."""
-    from replay.plots import plot_estimates, plot_learning, plot_weights
+    from replay.reports.plots import plot_estimates, plot_learning, plot_weights
 
     check_directory(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -65,8 +65,8 @@ def summary(found: Evaluation) -> str:
         *_why(found),
     ]
     if found.comparison is not None:
-        from replay.comparing_words import HEADER as TOGETHER
-        from replay.comparing_words import rows, sentences
+        from replay.reports.comparing_words import HEADER as TOGETHER
+        from replay.reports.comparing_words import rows, sentences
 
         lines += ["", "## Many compared", "", *sentences(found.comparison), ""]
         lines += markdown_table(TOGETHER, rows(found.comparison))
@@ -111,7 +111,7 @@ def table_rows(found: Evaluation) -> list[tuple[str, ...]]:
             span(row.value, row.low, row.high, row.verdict),
             "-" if row.ess is None else f"{row.ess:.0f}",
             row.verdict,
-            _number(p.truth_log),
+            _number(None if row.estimator in LEARNERS else p.truth_log),
             _number(p.truth_deployed),
         )
         for p in found.results
@@ -146,27 +146,11 @@ def silence_notes(found: Evaluation) -> list[str]:
     return out
 
 
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """A Markdown table's lines."""
-    return [
-        f"| {' | '.join(header)} |",
-        f"| {' | '.join('---' for _ in header)} |",
-        *(f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |" for row in rows),
-    ]
-
-
 def _why(found: Evaluation) -> list[str]:
     why = reasons(found)
     if not why:
         return []
     return ["## Why not simply believe it", "", *(f"- {who}: {reason}" for who, reason in why)]
-
-
-def span(value: float | None, low: float | None, high: float | None, verdict: str) -> str:
-    """`0.1234 [0.1, 0.2]`, or `refused` where the number must not be believed."""
-    if verdict == "unreliable" or value is None:
-        return "refused"
-    return f"{value:.4f}" if low is None or high is None else f"{value:.4f} [{low:.4f}, {high:.4f}]"
 
 
 def _number(value: float | None) -> str:

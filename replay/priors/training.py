@@ -15,8 +15,8 @@ from policies.arrays import Floats, Ints
 from policies.errors import BadInput
 from policies.prior import SCHEMA, know
 from policies.state import decision_hash
-from replay.order import arrivals, order_of
-from replay.prior_fit import Belief, Pairs, cold, fit
+from replay.history.order import arrivals, order_of
+from replay.priors.fit import Belief, Pairs, cold, fit
 
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)
 FOLDS = 5

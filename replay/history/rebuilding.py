@@ -9,7 +9,7 @@ from journal.log import NONE, Log
 from policies.arrays import Bools, Floats
 from policies.draw import draws, uniform
 from policies.policy import Policy
-from replay.walk import walk
+from replay.history.walk import walk
 
 LATE = "its pmf was computed after its own feedback was folded: a late propensity"
 SEES_ITSELF = "its state_seq counts its own feedback: its pmf is a late propensity"

@@ -8,7 +8,7 @@ import numpy as np
 from journal.log import Log
 from policies.arrays import Floats, Ints
 from policies.errors import BadInput
-from replay.assignment import (
+from replay.behavior.assignment import (
     by_user,
     history,
     moment,
@@ -17,8 +17,8 @@ from replay.assignment import (
     uniform_reward,
     unlike,
 )
-from replay.loggers import Loggers, Unknown, learning, loggers_of
-from replay.propensities import Behavior
+from replay.behavior.loggers import Loggers, Unknown, learning, loggers_of
+from replay.behavior.propensities import Behavior
 from replay.sample import Sample
 
 Pool = Literal["auto", "balanced", "own"]

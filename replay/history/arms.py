@@ -10,7 +10,7 @@ from policies.arrays import Ints
 from policies.errors import BadInput
 from policies.state import MAX_ARMS, OTHER, Learned, UserState
 from policies.sums import Sums
-from replay.order import Order
+from replay.history.order import Order
 
 
 @dataclass(frozen=True)

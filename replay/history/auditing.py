@@ -14,8 +14,8 @@ from policies.records import record_digest
 from policies.spec import is_ours
 from policies.state import UserState, to_json
 from replay.given import GivenLog, log_given
-from replay.rebuilding import history_gap, rebuild
-from replay.training import train
+from replay.history.rebuilding import history_gap, rebuild
+from replay.history.training import train
 
 
 @dataclass

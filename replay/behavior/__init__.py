@@ -1,0 +1,1 @@
+"""Who logged: propensities, several loggers and their pooling, loggers that learned."""

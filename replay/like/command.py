@@ -1,0 +1,83 @@
+"""The command `study` of `python -m replay`; it loads what it needs when it runs."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from journal.cli import note
+
+
+class Learning(StrEnum):
+    """How the policies of a study learn."""
+
+    none = "none"
+    logged = "logged"
+
+
+def study(
+    like: Annotated[
+        str,
+        typer.Option(
+            metavar="LOG",
+            help="The log whose world is made: Parquet or Arrow file, a directory of them, a "
+            "journal (.db), obd:DIR or vw:FILE.",
+        ),
+    ],
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(help="Spec of a policy; may be repeated. Default: random and linucb."),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="Directory of starting states. Default: what the log's first half teaches; "
+            "nothing with --learn logged."
+        ),
+    ] = None,
+    learn: Annotated[
+        Learning,
+        typer.Option(
+            help="none: policies stay as they start; logged: they learn, on logged contexts from "
+            "all earlier feedback, if deployed from their own."
+        ),
+    ] = Learning.none,
+    replicates: Annotated[int, typer.Option(help="Logs, and lives in closed loop.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the world; nothing else is drawn.")] = 0,
+    level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
+    out: Annotated[
+        Path | None, typer.Option(help="Results folder: study.json, summary.md, a plot.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")
+    ] = False,
+) -> None:
+    """A world like a log: which estimator to trust there, and the value if deployed."""
+    from replay.like.report import summary
+    from replay.like.study import study as run
+    from replay.reports.report import check_directory
+
+    if out is not None:
+        check_directory(out)
+    found = run(
+        like,
+        policy,
+        state=None if state is None else str(state),
+        learn=learn.value,
+        replicates=replicates,
+        seed=seed,
+        level=level,
+        processes=True,
+    )
+    if out is not None:
+        found.report(out)
+    for notice in found.log.notes:
+        note(f"note: {notice}")
+    if as_json:
+        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    print(summary(found), end="")
+    if out is not None:
+        print(f"\nresults: {out}")

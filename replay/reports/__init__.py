@@ -1,0 +1,1 @@
+"""What people read: the results folder, its table, its plots."""
