@@ -11,6 +11,7 @@ from journal.log import Log
 from journal.states import read_states
 from policies import BadInput, canonical, make
 from policies.arrays import Floats
+from policies.prior import check_prior, know, priors_in
 from policies.state import UserState
 from replay.behavior.propensities import behavior_of
 from replay.estimators import ESTIMATORS
@@ -43,6 +44,7 @@ class Job:
 
     world: World
     policies: tuple[str, ...]
+    priors: tuple[str, ...]  # texts of what the policies start from: a new process knows none
     learn: bool
     level: float
     seed: int
@@ -101,11 +103,23 @@ def study(
     wanted = [policy] if isinstance(policy, str) else list(policy or DEFAULT_POLICIES)
     specs = tuple(dict.fromkeys(canonical(make(spec)) for spec in wanted))
     log = log_given(like, columns, reward_range, action_by)
+    for spec in specs:
+        check_prior(make(spec), log.features)
+    priors = tuple(prior.text for prior in priors_in(specs))
     states, started = _start(log, state, learn)
     sample = sample_of(log)
     world = world_of(log, sample, behavior_of(log), states)
     jobs = [
-        Job(world, specs, learn != "none", level, seed, first, min(CHUNK, replicates - first))
+        Job(
+            world,
+            specs,
+            priors,
+            learn != "none",
+            level,
+            seed,
+            first,
+            min(CHUNK, replicates - first),
+        )
         for first in range(0, replicates, CHUNK)
     ]
     found = parallel(_part, jobs) if processes else _one_by_one(jobs)
@@ -154,6 +168,8 @@ def _part(job: Job) -> Part | Refused:
 
 
 def _played(job: Job) -> Part:
+    for text in job.priors:
+        know(text, "prior")
     world, policies = job.world, [make(spec) for spec in job.policies]
     static = None if job.learn else [frozen(world, policy) for policy in policies]
     everybody = np.arange(world.users)

@@ -48,7 +48,7 @@ class Fixed:
         return self.drawn
 
 
-@pytest.mark.parametrize("spec", [LEARNER, "linucb:arm=shared,epsilon=0.3"])
+@pytest.mark.parametrize("spec", [LEARNER, "linucb:arm=shared,epsilon=0.3", "lin-ts:draws=9"])
 def test_the_closed_loop_is_the_loop_one_by_one(log: Log, spec: str) -> None:
     """The decisions, silences and delays of the log, the learner's own choices and answers."""
     found = course(log, spec)

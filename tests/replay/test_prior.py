@@ -13,6 +13,7 @@ from journal.live import Asked, LiveJournal
 from policies import BadInput, make, prior
 from replay import audit, evaluate
 from replay.history.walk import walk
+from replay.like.study import study
 from replay.priors.fit import Pairs, cold, fit
 from replay.priors.training import FIRST, TrainedPrior, train_prior
 from replay.studies import prior as prior_study
@@ -239,6 +240,22 @@ def test_the_study_has_a_row_for_the_first_tips_and_one_for_the_rest(
     assert rows == [(s, t) for s in prior_study.SCENARIOS for t in ("first", "later")]
     assert all(r["people"] == 12 and len(r["strengths"]) == 2 for r in found["scenarios"])
     assert prior_table(found).count("\n| ") == 2 + len(rows)
+
+
+def test_worlds_like_a_log_know_the_prior_in_every_process(
+    taught: Log, trained: TrainedPrior
+) -> None:
+    """And keys for who draws: as many processes as there are find what one finds."""
+    specs = [f"linucb:prior={trained.name}", "lin-ts:draws=5"]
+    few = taught.take(taught.user < 12)
+    one, many = (
+        study(few, specs, replicates=2, learn="logged", processes=processes)
+        for processes in (False, True)
+    )
+    for mine, other in zip(one.policies, many.policies, strict=True):
+        np.testing.assert_array_equal(mine.lived_deployed, other.lived_deployed)
+        np.testing.assert_array_equal(mine.lived_logged, other.lived_logged)
+        assert mine.lived_deployed[1].any()
 
 
 def test_the_command_writes_the_file_that_the_spec_names(
