@@ -63,7 +63,12 @@ def of_function(log: Log, function: PolicyFunction) -> Evaluated:
     pmf = np.empty(int(log.offsets[-1]))
     for i in range(len(log)):
         start, stop = log.offsets[i], log.offsets[i + 1]
-        given = np.asarray(function(log.candidate_ids[start:stop], log.context[start:stop]), float)
+        said = function(log.candidate_ids[start:stop], log.context[start:stop])
+        try:
+            given = np.asarray(said, float)
+        except (TypeError, ValueError):
+            rule = "must return one probability a candidate"
+            raise BadInput(f"policy {name}, decision {log.decision_id[i]}", rule, said) from None
         if given.shape != (stop - start,):
             rule = f"must return one probability a candidate, ({stop - start},)"
             raise BadInput(f"policy {name}, decision {log.decision_id[i]}", rule, given.shape)

@@ -8,7 +8,6 @@ import numpy as np
 
 from policies.arrays import Floats
 from replay.estimators.calibrated import calibrated
-from replay.intervals.cluster import equal_users
 from replay.intervals.difference import difference
 from replay.intervals.simultaneous import best_levels, joint_level, widened
 from replay.judged import AUTO, Difference, Judged, Row, Setting, compare, estimate
@@ -100,7 +99,7 @@ def _levels(judged: Sequence[Judged], setting: Setting) -> tuple[float, list[flo
     if not known:
         return setting.level, over
     found = np.column_stack([s for s in sums if s is not None])
-    dof = equal_users(judged[0].rounds) - 1
+    dof = judged[0].rounds.equal_users - 1
     for k, one in zip(known, best_levels(found, setting.level, dof, setting.seed), strict=True):
         over[k] = float(one)
     return joint_level(found, setting.level, dof, setting.seed), over
@@ -113,7 +112,7 @@ def _differences(judged: Sequence[Judged], base: Judged, setting: Setting) -> li
     apart = [s - theirs for p in others if theirs is not None and (s := _sums(p)) is not None]
     level = setting.level
     if apart:
-        dof = equal_users(base.rounds) - 1
+        dof = base.rounds.equal_users - 1
         level = joint_level(np.column_stack(apart), setting.level, dof, setting.seed)
     return [_difference(p, base, replace(setting, level=level)) for p in others]
 

@@ -71,6 +71,9 @@ def evaluate(
     "none", or anything with `fit` and `predict`, for q_hat (docs/estimators.md).
     Raises `BadInput`; what cannot be computed is null with its reason.
     """
+    if isinstance(estimators, str):
+        estimators = [name.strip() for name in estimators.split(",")]
+    estimators = list(dict.fromkeys(estimators))
     _check_options(learn, estimators, interval, level, policy, pmf)
     learners = [name for name in estimators if name in LEARNERS]
     if learn == "replay" and tuple(estimators) == DEFAULT_ESTIMATORS:

@@ -12,7 +12,7 @@ MOST = 200  # policies in one evaluation
 
 
 def expanded(policies: Sequence[Any]) -> list[Any]:
-    """Each spec with braces as the product of its alternatives, in order; the rest as it is.
+    """Each spec with braces as the product of its alternatives, in order; each once.
 
     Raises `BadInput` for braces that are nested, open or empty, and for more than 200
     policies, before any is made.
@@ -27,7 +27,8 @@ def expanded(policies: Sequence[Any]) -> list[Any]:
     out: list[Any] = []
     for part in parts:
         if isinstance(part, list):
-            out += dict.fromkeys("".join(words) for words in itertools.product(*part))
+            specs = ("".join(words) for words in itertools.product(*part))
+            out += [spec for spec in dict.fromkeys(specs) if spec not in out]
         else:
             out.append(part)
     return out

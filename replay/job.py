@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from journal.log import Log
-from policies.arrays import Bools, Floats
+from policies.arrays import Bools, Floats, Ints
 from policies.prior import priors_in
 from policies.state import UserState, decision_hash
 from replay.behavior.adaptivity import shared_state
@@ -75,6 +75,14 @@ class Job:
         mask[self.sample.rows] = True
         return mask
 
+    @cached_property
+    def user(self) -> Ints:
+        """(n,) the user's place among all names: what is drawn does not depend on rows' order."""
+        names = self.log.user_names
+        place = np.empty(len(names), np.int64)
+        place[np.argsort(np.array(names), kind="stable")] = np.arange(len(names))
+        return place[self.log.user]
+
     @property
     def days(self) -> Floats:
         """(m,) of the evaluated decisions, since the first of them."""
@@ -132,7 +140,7 @@ class Job:
         """The log's own policies as an entry to compare against: the mean logged reward."""
         sample = self.sample
         ones = np.ones(len(sample.rows))
-        user, span = self.log.user[sample.rows], self.log.reward_range
+        user, span = self.user[sample.rows], self.log.reward_range
         every = None
         if self.logger.pmf is not None:
             every = self.logger.candidates(self.log, self.logger.pmf, self.inside)
@@ -146,6 +154,12 @@ class Job:
         out = list(self.log.notes)
         if len(self.log.user_names) == len(self.log):
             out.append("no user has two decisions: rows are treated as independent")
+        missing = int(np.isnan(self.logger.pscore[self.sample.rows]).sum())
+        if 0 < missing < len(self.sample.rows):
+            out.append(
+                f"{missing} of {len(self.sample.rows)} decisions lack a propensity: declare their "
+                "logger with --behavior, or leave them out"
+            )
         if self.logger.declared:
             out.append(f"propensities that were not logged are those of {self.logger.declared}")
         if self.pooling is not None:
@@ -181,7 +195,7 @@ class Job:
             pmf[log.chosen[rows]],
             q_hat,
             q_pi,
-            log.user[rows],
+            self.user[rows],
             log.reward_range,
             self.logger.weight_bound(log, pmf, self.inside),
             self.logger.candidates(log, pmf, self.inside),

@@ -100,11 +100,16 @@ class Rounds:
         """n_u, the decisions of each user `(g,)`."""
         return self.by_user(np.ones(len(self)))
 
+    @property
+    def equal_users(self) -> float:
+        """n^2 / sum n_u^2: how many users of equal size would say as much (Kish, 1965)."""
+        return float(self.sizes.sum() ** 2 / (self.sizes @ self.sizes))
+
     @cached_property
     def weight(self) -> Floats:
         """w = pi_e / pscore, `(n,)`. Raises `NotComputable` without propensities."""
         if self.pscore is None:
-            raise NotComputable("the log has no propensities")
+            raise NotComputable("the log has no propensities, or lacks some")
         return self.pi_e / self.pscore
 
     @property

@@ -13,8 +13,10 @@ Verdict = Literal["reliable", "caution", "unreliable"]
 LEAST_ESS = 30.0
 AMPLE_ESS = 200.0  # fewer, and intervals that lean on large numbers cover too little
 NONE = "none"  # the interval of a row that values a learner: no weights, no interval
+FEW_EVENTS = 10  # rewards that differ from the usual one
 ASYMPTOTIC = ("cluster-t", "bootstrap", "martingale")
 LEAST_SUPPORT = 0.99  # of the evaluation policy's mass; less and part of it was never tried
+FEWEST_USERS = 3.0  # of equal size: an interval is then one person's
 FEW_USERS = 20  # a t interval over fewer leans on people being alike
 BIG_SHARE = 0.10  # of all weight on one decision: the estimate is that decision
 CHANCE = 3.0  # standard errors of the mean weight, which must be 1
@@ -76,8 +78,15 @@ def judge(
                 f"`{interval}` wants ess {AMPLE_ESS:g} and has {rounds.ess:.0f}: the row `auto` "
                 "is made for that"
             )
-    if rounds.users < FEW_USERS and interval != NONE:
-        wary.append(f"few users: {rounds.users}, intervals want at least {FEW_USERS}")
+        if interval in ASYMPTOTIC and _events(rounds) < FEW_EVENTS:
+            wary.append(
+                f"{_events(rounds)} of {len(rounds)} rewards differ from the usual one: "
+                f"`{interval}` wants {FEW_EVENTS}, or takes what was not seen for impossible"
+            )
+    if rounds.equal_users < FEW_USERS and interval != NONE:
+        alike = f", as good as {rounds.equal_users:.1f} of equal size" * (rounds.users > 1)
+        said = f"few users: {rounds.users}{alike}, intervals want at least {FEW_USERS}"
+        (bad if rounds.equal_users < FEWEST_USERS else wary).append(said)
     if about.shared_learner is not None:
         wary.append(about.shared_learner)
     if about.pooling is not None:
@@ -93,6 +102,11 @@ def judge(
         )
     verdict: Verdict = "unreliable" if bad else "caution" if wary else "reliable"
     return verdict, bad + wary
+
+
+def _events(rounds: Rounds) -> int:
+    """How many rewards differ from the one that is most frequent."""
+    return len(rounds) - int(np.unique(rounds.reward, return_counts=True)[1].max())
 
 
 def _judge_weights(rounds: Rounds, about: Circumstances, bad: list[str], wary: list[str]) -> None:

@@ -120,4 +120,8 @@ def _audit(log: Log, wrong: bool) -> Finding:
     if foreign:
         rule = f"an audit of more than digests: {foreign[0]} is not a policy of ours"
         return said("audit", "cannot", rule)
-    return said("audit", "can", "audit: every decision can be rebuilt from its journal")
+    return said(
+        "audit",
+        "can",
+        "audit: the log has all it needs, pmf, state_seq and digests; `replay audit` does it",
+    )

@@ -7,7 +7,7 @@ from scipy.special import lambertw, ndtri
 
 from policies.arrays import Floats
 from replay.estimators import Estimate
-from replay.intervals.cluster import clustered_error, equal_users, t_value
+from replay.intervals.cluster import clustered_error, t_value
 from replay.rounds import NotComputable, Rounds
 
 FIRST_LOOK = 7  # the day of it; the first 24 hours are day 1
@@ -36,7 +36,7 @@ def anytime(rounds: Rounds, estimate: Estimate, level: float, seed: int = 0) -> 
     del seed
     clock, peak = clock_of(rounds)
     error = clustered_error(rounds, estimate.influence)
-    half = float(half_width(np.array(error), np.array(clock), peak, level, equal_users(rounds)))
+    half = float(half_width(np.array(error), np.array(clock), peak, level, rounds.equal_users))
     return estimate.value - half, estimate.value + half
 
 

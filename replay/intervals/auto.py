@@ -7,7 +7,7 @@ import numpy as np
 from policies.arrays import Floats
 from replay.estimators import Estimate
 from replay.estimators.calibrated import calibrated
-from replay.intervals.cluster import equal_users, t_value
+from replay.intervals.cluster import t_value
 from replay.intervals.cressie_read import cressie_read
 from replay.intervals.cressie_users import Span
 from replay.intervals.design_variance import design_variance
@@ -16,6 +16,7 @@ from replay.rounds import Rounds
 ROBUST = "cressie-read by user"
 BOTH = "cressie-read by user, intersected with t from the design variance"
 SPENT = 0.7  # of what may be missed, by the wider interval of the two that are intersected
+ENOUGH = 10.0  # users of equal size, below which none can be said to be like the others
 ALIKE = 1.5  # a design effect up to which one user's rewards look independent
 
 
@@ -37,7 +38,8 @@ def auto(rounds: Rounds, estimate: Estimate, level: float, seed: int = 0) -> Spa
 
 def choice(rounds: Rounds) -> str:
     """Which of the two `auto` takes, in words."""
-    alike = rounds.candidates is not None and design_effect(rounds) <= ALIKE
+    many = rounds.equal_users >= ENOUGH  # one user's sum is zero at the mean: it cannot tell
+    alike = many and rounds.candidates is not None and design_effect(rounds) <= ALIKE
     return BOTH if alike else ROBUST
 
 
@@ -63,7 +65,7 @@ def modelled(rounds: Rounds, level: float) -> Span:
     designed = (drawn.variance + float(q_pi.var())) / n
     error = math.sqrt(max(clustered, designed + between))
     rows = drawn.rows * (designed / drawn.variance * n) ** 2 if drawn.variance > 0 else math.inf
-    half = t_value(level, max(2.0, min(equal_users(rounds) - 1, rows))) * error
+    half = t_value(level, max(2.0, min(rounds.equal_users - 1, rows))) * error
     low, high = rounds.reward_range
     return max(low, found.value - half), min(high, found.value + half)
 

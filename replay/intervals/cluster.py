@@ -19,7 +19,7 @@ def cluster_t(
     equal size, n^2 / sum n_u^2 - 1 (Kish, 1965). Nothing is drawn; `seed` is not used.
     """
     del seed
-    half = t_value(level, equal_users(rounds) - 1) * clustered_error(rounds, estimate.influence)
+    half = t_value(level, rounds.equal_users - 1) * clustered_error(rounds, estimate.influence)
     return estimate.value - half, estimate.value + half
 
 
@@ -30,12 +30,6 @@ def clustered_error(rounds: Rounds, influence: Floats) -> float:
         raise NotComputable("one user: nothing tells how people differ")
     sums = rounds.by_user(influence)
     return math.sqrt(g / (g - 1) * float(sums @ sums)) / len(rounds)
-
-
-def equal_users(rounds: Rounds) -> float:
-    """n^2 / sum n_u^2: how many users of equal size would say as much."""
-    sizes = rounds.sizes
-    return float(sizes.sum() ** 2 / (sizes @ sizes))
 
 
 def t_value(level: float, dof: float) -> float:

@@ -9,7 +9,7 @@ from policies.arrays import Floats
 from replay.estimators import Estimate
 from replay.estimators.cressie_read import largest_weight
 from replay.intervals.cressie_users import Span, Units, by_user
-from replay.rounds import Rounds
+from replay.rounds import NotComputable, Rounds
 
 
 def cressie_read(rounds: Rounds, estimate: Estimate, level: float, seed: int = 0) -> Span:
@@ -23,6 +23,8 @@ def cressie_read(rounds: Rounds, estimate: Estimate, level: float, seed: int = 0
     low, high = rounds.reward_range
     if rounds.users == len(rounds):
         return plain(rounds, level)
+    if rounds.users < 2:
+        raise NotComputable("one user: nothing tells how people differ")
     return by_user(
         units_of(rounds),
         level,

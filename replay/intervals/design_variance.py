@@ -34,15 +34,17 @@ def design_variance(rounds: Rounds, residual: Floats, value: float) -> Designed:
     """
     assert rounds.candidates is not None
     low, high = rounds.reward_range
-    worst = max((high - value) ** 2, (value - low) ** 2)
-    noisiest = max((high - value) * (value - low), 1e-12)  # a variance can be, at this mean
+    span = high - low  # all below is in its units: its squares may be too large for a float
+    up, down = (high - value) / span, (value - low) / span
+    worst = max(up * up, down * down)
+    noisiest = max(up * down, 1e-12)  # a variance can be, at this mean
     candidates = rounds.candidates
     kept, at = candidates.weight > 0, np.flatnonzero(rounds.weight > 0)
     theirs, ours = _bins(candidates.weight[kept]), _bins(rounds.weight[at])
     first = min(theirs.min(initial=0), ours.min(initial=0))
     size = int(max(theirs.max(initial=0), ours.max(initial=0)) - first) + 1
     total = np.bincount(theirs - first, candidates.pi_e[kept] * candidates.weight[kept], size)
-    square, weight = residual[at] ** 2, rounds.weight[at] ** 2
+    square, weight = (residual[at] / span) ** 2, rounds.weight[at] ** 2
     rows = np.bincount(ours - first, minlength=size).astype(np.float64)
     mass = np.bincount(ours - first, weight, size)
     rest = np.bincount(ours - first, weight * square, size)
@@ -59,7 +61,8 @@ def design_variance(rounds: Rounds, residual: Floats, value: float) -> Designed:
     stands_on = np.maximum(rows + FAKE_ROWS - 1 + trust * near, 0.5)
     spread = float((parts**2 / stands_on).sum())
     variance = float(parts.sum())
-    return Designed(variance, variance**2 / spread if spread > 0 else np.inf)
+    rows_meant = variance**2 / spread if spread > 0 else np.inf
+    return Designed(variance * span * span, rows_meant)
 
 
 def _share(noise: Floats, most: Floats | float) -> Floats:

@@ -2,7 +2,7 @@
 
 from replay.estimators.cressie_read import largest_weight
 from replay.intervals.cressie_users import Span, Units, by_user
-from replay.rounds import Rounds
+from replay.rounds import NotComputable, Rounds
 
 
 def difference(ours: Rounds, theirs: Rounds, level: float) -> Span:
@@ -11,6 +11,8 @@ def difference(ours: Rounds, theirs: Rounds, level: float) -> Span:
     The unseen round has the largest or the smallest difference of weights that any
     candidate could have had, at the reward that is worst for it.
     """
+    if ours.users < 2 < len(ours):
+        raise NotComputable("one user: nothing tells how people differ")
     signed = ours.weight - theirs.weight
     low, high = ours.reward_range
     units = Units(

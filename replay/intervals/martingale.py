@@ -4,7 +4,7 @@ import math
 
 from replay.estimators import Estimate
 from replay.estimators.weighting import must_weigh
-from replay.intervals.cluster import clustered_error, equal_users, t_value
+from replay.intervals.cluster import clustered_error, t_value
 from replay.rounds import Rounds
 
 
@@ -24,7 +24,7 @@ def martingale(
     influence, n = estimate.influence, len(rounds)
     by_round = float(influence @ influence) / (n * max(n - 1, 1))
     variance = max(by_round, clustered_error(rounds, influence) ** 2) * unseen(rounds)
-    half = t_value(level, equal_users(rounds) - 1) * math.sqrt(variance)
+    half = t_value(level, rounds.equal_users - 1) * math.sqrt(variance)
     return estimate.value - half, estimate.value + half
 
 

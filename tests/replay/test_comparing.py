@@ -14,7 +14,7 @@ from policies import BadInput
 from replay.estimators import ESTIMATORS
 from replay.evaluation import evaluate
 from replay.grid import MOST, expanded
-from replay.intervals.cluster import cluster_t, equal_users, t_value
+from replay.intervals.cluster import cluster_t, t_value
 from replay.intervals.simultaneous import best_levels, joint_level
 from replay.reports.plots import MOST as MOST_SHOWN
 from replay.reports.plots import plot_estimates, shown
@@ -53,7 +53,8 @@ def test_too_many_are_refused_before_any_is_made(refused: Callable[..., str], fi
     assert f"--policy: at most {MOST} policies in one evaluation, found 400" in said
     with pytest.raises(BadInput, match="found 201"):
         expanded(["random"] * 201)
-    assert len(expanded(["random"] * MOST)) == MOST
+    assert len(expanded([f"random:seed={i}" for i in range(MOST)])) == MOST
+    assert expanded(["random", "random", "linucb:seed={1,1}"]) == ["random", "linucb:seed=1"]
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +206,7 @@ def test_replayed_learners_are_paired_by_user(log: Log) -> None:
         by_user = first.by_user(ours.influence) - second.by_user(theirs.influence)
         g = len(by_user)
         error = math.sqrt(g / (g - 1) * float(by_user @ by_user)) / len(first)
-        half = t_value(LEVEL, equal_users(first) - 1) * error
+        half = t_value(LEVEL, first.equal_users - 1) * error
         assert d.value == pytest.approx(ours.value - theirs.value, rel=1e-12)
         assert (d.low, d.high) == pytest.approx((d.value - half, d.value + half), rel=1e-9)
         apart = [cluster_t(r, e, LEVEL) for r, e in ((first, ours), (second, theirs))]
