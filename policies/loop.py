@@ -72,6 +72,14 @@ class UserLoop:
         self.open[decision_id] = decision
         return decision, scores
 
+    def record(self, decision: Decision) -> None:
+        """A decision that was made elsewhere: its answer is awaited and folded like any other."""
+        self.open[decision.decision_id] = decision
+
+    def void(self, decision_id: str) -> None:
+        """An open tip that was never shown: it will be neither answered nor expired."""
+        del self.open[decision_id]
+
     def answer(self, decision_id: str, feedback: str | None, reward: float, at: int) -> Feedback:
         """Folds a person's answer to an open tip, arrived at `at` (microseconds)."""
         return self._fold(decision_id, feedback, reward, at)
