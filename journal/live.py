@@ -83,6 +83,7 @@ class LiveJournal:
         self._lock = threading.Lock()
         self._users: OrderedDict[str, User] = OrderedDict()
         self._touched: dict[str, User] = {}  # of the batch under way
+        self._events: list[str] = []
         self._closed = False
 
     def commit(self, policy: Policy, batch: Sequence[Call]) -> list[Outcome]:
@@ -145,7 +146,7 @@ class LiveJournal:
     def _transaction(self, every: int = CHECKPOINT_EVERY) -> Iterator[sqlite3.Connection]:
         """All of it written, or none; in memory too."""
         with self._lock, self._file.alone():
-            self._touched = {}
+            self._touched, self._events = {}, []
             try:
                 with self._file.transaction() as db:
                     yield db
@@ -155,6 +156,8 @@ class LiveJournal:
                     self._users.pop(user_id, None)
                 raise
             self._write(texts)
+            for event in self._events:  # what was rolled back did not happen
+                self._count(event)
         while len(self._users) > CACHED_USERS:
             self._users.popitem(last=False)
 
@@ -259,7 +262,7 @@ class LiveJournal:
                 follow(db, user)
             if user is None or user.version != version:
                 user = rebuilt(db, self._states, user_id)
-                self._count("rebuilds")
+                self._events.append("rebuilds")
             user.epoch = self._file.epoch
             self._users[user_id] = user
         self._users.move_to_end(user_id)
@@ -272,7 +275,7 @@ class LiveJournal:
         """Writes the silences that were due at `now`."""
         for record in expired:
             insert_feedback(db, user.loop.state.user_id, record, None)
-            self._count("expired")
+            self._events.append("expired")
         user.latest = now
 
     def _save(self, db: sqlite3.Connection, every: int) -> list[tuple[UserState, str]]:

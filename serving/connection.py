@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client will send no more; it may still read its reply."""
         self.ended = True
-        return self.busy
+        return self.busy or self.stuck
 
     def pause_writing(self) -> None:
         """It does not read what it asked for."""
@@ -88,6 +88,8 @@ class Connection(asyncio.Protocol):
         except Broken as error:
             self.began, self.wants = perf_counter(), (False, False)
             self.server.refuse(self, "other", error)
+        if self.ended and not (self.busy or self.closing or self.stuck):
+            self.transport.close()  # nothing whole is left of what it sent
 
     def _take(self) -> bool:
         if self.head is None:
@@ -122,8 +124,6 @@ class Connection(asyncio.Protocol):
         self.transport.write(reply_bytes(status, body, keep, extra, head=head, **kinds))
         if not keep:
             self.finish()
-        elif self.ended:
-            self.transport.close()
         elif not self.transport.is_reading():
             self.transport.resume_reading()
 
