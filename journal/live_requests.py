@@ -4,13 +4,14 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
+from operator import itemgetter
 from typing import Any, NoReturn
 
 import numpy as np
 
 from journal.live_calls import Asked, Call, Elsewhere, Told
 from journal.live_lookups import ELSEWHERE
-from journal.live_schema import DECISION, REWARD, SCORE, check_of
+from journal.live_schema import DECISION, REWARD, SCORE, body_check
 from policies.errors import BadInput
 from policies.features import FEATURES, NAME, encode, parse_instant, parse_zone
 from policies.loop import PMF_TOLERANCE
@@ -22,8 +23,8 @@ NESTING_LIMIT = 64  # levels of objects and lists in a body
 
 Json = Mapping[str, Any]
 
-_check_score, _check_reward, _check_decision = map(check_of, (SCORE, REWARD, DECISION))
-_NAMES = [f.name for f in FEATURES]
+_check_score, _check_reward, _check_decision = map(body_check, (SCORE, REWARD, DECISION))
+_in_order = itemgetter(*[f.name for f in FEATURES])
 
 
 def prepare(path: str, raw: bytes) -> Call:
@@ -72,7 +73,7 @@ def _check_depth(body: Any) -> None:
 
 def asked_of(body: Json) -> Asked:
     """What POST /score asks."""
-    _check_score(body, "")
+    _check_score(body)
     return _asked(body)
 
 
@@ -81,14 +82,13 @@ def _asked(body: Json) -> Asked:
     zone = None if body.get("timezone") is None else parse_zone(body["timezone"])
     ids, arms, contexts = [], [], []
     for i, candidate in enumerate(body["candidates"]):
-        task = candidate.get("task")
+        task, name, arm = candidate.get("task"), candidate.get("id"), candidate.get("arm")
         if task is not None:
             contexts.append(_encoded(task, now, zone, f"candidates[{i}].task"))
         else:
-            features = candidate["features"]
-            contexts.append(tuple([features[name] for name in _NAMES]))
-        ids.append(_named(candidate.get("id"), task, "id", f"candidates[{i}].id"))
-        arms.append(_named(candidate.get("arm"), task, "project_id", f"candidates[{i}].arm", OTHER))
+            contexts.append(_in_order(candidate["features"]))
+        ids.append(name or _from_task(task, "id", f"candidates[{i}].id"))
+        arms.append(arm or _from_task(task, "project_id", f"candidates[{i}].arm", OTHER))
     twice = first_duplicate(ids)
     if twice is not None:
         raise BadInput(f"candidates[{twice}].id", "each candidate may be given once", ids[twice])
@@ -114,13 +114,9 @@ def _encoded(
     return encode(task, now, zone, field)
 
 
-def _named(
-    given: str | None, task: Json | None, name: str, field: str, default: str | None = None
-) -> str:
-    """What the candidate says of itself, else its task; else the default."""
-    if given is not None:
-        return given
-    value = default if task is None else task.get(name, default)
+def _from_task(task: Json | None, name: str, field: str, default: str | None = None) -> str:
+    """What the candidate does not say of itself, its task may; else the default."""
+    value = None if task is None else task.get(name)
     if value is None and default is not None:
         return default
     if not isinstance(value, str) or not 1 <= len(value) <= ID_LENGTH:
@@ -139,7 +135,7 @@ def _digest(body: Json) -> bytes:
 
 def told_of(body: Json) -> Told:
     """What POST /reward says."""
-    _check_reward(body, "")
+    _check_reward(body)
     reward, at = body.get("reward"), body.get("answered_at")
     feedback = body.get("feedback")
     worth = reward_of(feedback, None if reward is None else float(reward))
@@ -149,7 +145,7 @@ def told_of(body: Json) -> Told:
 
 def elsewhere_of(body: Json) -> Elsewhere:
     """What POST /decision tells: the pmf is checked, since every estimate will trust it."""
-    _check_decision(body, "")
+    _check_decision(body)
     asked = _asked({k: v for k, v in body.items() if k not in ("pmf", "action", "policy")})
     pmf = np.array(body["pmf"], dtype=np.float64)
     action, count = body["action"], len(asked.candidate_ids)

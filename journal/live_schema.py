@@ -1,6 +1,6 @@
 """JSON Schemas of what is sent to the scorer, and the checks that are made from them.
 
-One table serves both: /openapi.json publishes these schemas, `check_of` enforces them.
+One table serves both: /openapi.json publishes these schemas, `body_check` enforces them.
 Known keywords: type, properties, required, additionalProperties, oneOf (of `required` alone),
 items, minItems, maxItems, minLength, maxLength, pattern, enum, minimum, maximum.
 """
@@ -19,7 +19,7 @@ CANDIDATES_LIMIT = 1000  # of one decision
 ELSEWHERE_NAME = r"[A-Za-z0-9._-]{1,64}"
 
 Schema = Mapping[str, Any]
-Check = Callable[[Any, str], None]
+Check = Callable[[Any], None]
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": ID_LENGTH}
 _OPTIONAL = {**_TEXT, "type": ["string", "null"]}
@@ -94,8 +94,34 @@ DECISION: Schema = {
 }
 
 
-def check_of(schema: Schema) -> Check:
-    """The check of a schema: raises `BadInput` naming the first field that breaks it."""
+class Breach(Exception):
+    """What breaks a rule, and where: the path grows as the exception leaves the nesting."""
+
+    def __init__(self, rule: str, found: object = None, path: str = "") -> None:
+        super().__init__(rule)
+        self.rule, self.found, self.path = rule, found, path
+
+    def within(self, outer: str) -> "Breach":
+        """The same, seen from outside."""
+        dot = "." if self.path and not self.path.startswith("[") else ""
+        self.path = f"{outer}{dot}{self.path}"
+        return self
+
+
+def body_check(schema: Schema) -> Check:
+    """The check of a body: raises `BadInput` naming the first field that breaks the schema."""
+    check = _check_of(schema)
+
+    def checked(value: Any) -> None:
+        try:
+            check(value)
+        except Breach as breach:
+            raise BadInput(breach.path or "body", breach.rule, breach.found) from None
+
+    return checked
+
+
+def _check_of(schema: Schema) -> Check:
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if kinds == ["array"]:
         return _array(schema)
@@ -104,67 +130,74 @@ def check_of(schema: Schema) -> Check:
     check = _text(schema) if "string" in kinds else _number(schema)
     if "null" not in kinds:
         return check
-    return lambda value, field: None if value is None else check(value, field)
+    return lambda value: None if value is None else check(value)
 
 
 def _object(schema: Schema) -> Check:
-    known = {name: check_of(part) for name, part in schema.get("properties", {}).items()}
-    required_in_order = schema.get("required", ())
-    required = frozenset(required_in_order)
+    known = {name: _check_of(part) for name, part in schema.get("properties", {}).items()}
+    required = schema.get("required", ())
+    needed = frozenset(required)
     closed = schema.get("additionalProperties", True) is False
     choice = [name for one in schema.get("oneOf", ()) for name in one["required"]]
+    whole = "candidates" in known or "decision_id" in known  # a body: its own path is empty
 
-    def check(value: Any, field: str) -> None:
+    def check(value: Any) -> None:
         if type(value) is not dict:
-            raise BadInput(field or "body", "must be an object", value)
-        if not required <= value.keys():
-            name = next(name for name in required_in_order if name not in value)
-            raise BadInput(f"{field}.{name}" if field else name, "missing")
-        if choice and sum(name in value for name in choice) != 1:
-            raise BadInput(field or choice[0], f"give either {' or '.join(choice)}, one of them")
+            raise Breach("must be an object", value)
+        if not needed <= value.keys():
+            raise Breach("missing", path=next(name for name in required if name not in value))
+        if choice and sum([name in value for name in choice]) != 1:
+            rule = f"give either {' or '.join(choice)}, one of them"
+            raise Breach(rule, path=choice[0] if whole else "")
         for name, part in value.items():
             inner = known.get(name)
             if inner is not None:
-                inner(part, f"{field}.{name}" if field else name)
+                try:
+                    inner(part)
+                except Breach as breach:
+                    raise breach.within(name) from None
             elif closed:
-                where = f"{field}.{name}" if field else name
-                raise BadInput(where, f"unknown, known are {', '.join(known)}")
+                raise Breach(f"unknown, known are {', '.join(known)}", path=name)
 
     return check
 
 
 def _array(schema: Schema) -> Check:
-    inner, low, high = check_of(schema["items"]), schema["minItems"], schema["maxItems"]
+    inner, low, high = _check_of(schema["items"]), schema["minItems"], schema["maxItems"]
 
-    def check(value: Any, field: str) -> None:
+    def check(value: Any) -> None:
         if type(value) is not list or not low <= len(value) <= high:
             found = len(value) if isinstance(value, list) else value
-            raise BadInput(field, f"must be a list of {low} to {high}", found)
-        for i, part in enumerate(value):
-            inner(part, f"{field}[{i}]")
+            raise Breach(f"must be a list of {low} to {high}", found)
+        i = 0
+        try:
+            for i, part in enumerate(value):  # noqa: B007
+                inner(part)
+        except Breach as breach:
+            raise breach.within(f"[{i}]") from None
 
     return check
 
 
 def _text(schema: Schema) -> Check:
-    low, high = schema.get("minLength", 0), schema.get("maxLength")
+    low, high = schema.get("minLength", 0), schema.get("maxLength", math.inf)
     pattern = re.compile(schema.get("pattern", "").strip("^$"), re.DOTALL)
     words, shape = schema.get("enum"), "pattern" in schema
 
-    def check(value: Any, field: str) -> None:
+    def check(value: Any) -> None:
         if type(value) is not str:
-            raise BadInput(field, "must be text", value)
+            raise Breach("must be text", value)
         if words is not None and value not in words:
-            raise BadInput(field, f"must be one of {', '.join(words)}", value)
-        if len(value) < low or (high is not None and len(value) > high):
-            raise BadInput(field, f"must be text of {low} to {high} characters", value)
+            raise Breach(f"must be one of {', '.join(words)}", value)
+        if not low <= len(value) <= high:
+            raise Breach(f"must be text of {low} to {high} characters", value)
         if shape and not pattern.fullmatch(value):
-            raise BadInput(field, f"must match {pattern.pattern}", value)
+            raise Breach(f"must match {pattern.pattern}", value)
         if not value.isascii():
             try:
                 value.encode()
             except UnicodeEncodeError:
-                raise BadInput(field, "must be valid Unicode", ascii(value)) from None
+                raise Breach("must be valid Unicode", ascii(value)) from None
 
     return check
 
@@ -173,13 +206,13 @@ def _number(schema: Schema) -> Check:
     low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
     values, whole = schema.get("enum"), schema["type"] == "integer"
 
-    def check(value: Any, field: str) -> None:
+    def check(value: Any) -> None:
         if type(value) is not int and (type(value) is not float or whole):
-            raise BadInput(field, f"must be a {'whole ' if whole else ''}number", value)
+            raise Breach(f"must be a {'whole ' if whole else ''}number", value)
         if values is not None:
             if value not in values:
-                raise BadInput(field, f"must be {' or '.join(map(str, values))}", value)
+                raise Breach(f"must be {' or '.join(map(str, values))}", value)
         elif not low <= value <= high:
-            raise BadInput(field, f"must be in [{low:g}, {high:g}]", value)
+            raise Breach(f"must be in [{low:g}, {high:g}]", value)
 
     return check

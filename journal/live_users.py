@@ -73,8 +73,7 @@ def follow(db: sqlite3.Connection, user: User) -> None:
         " ORDER BY d.n",
         (state.user_id, user.n),
     ):
-        d = decision_of(row)
-        open_[d.decision_id] = d
+        user.loop.record(decision_of(row))
     for (name,) in db.execute("SELECT decision_id FROM voided WHERE user_id = ?", (state.user_id,)):
         open_.pop(name, None)
     user.n = version_of(db, state.user_id)[0]

@@ -114,7 +114,10 @@ def record_digest(decision: Decision, feedback: Feedback | None) -> bytes:
 
 def _text(text: str) -> bytes:
     raw = text.encode()
-    return struct.pack("<I", len(raw)) + raw
+    return _length(len(raw)) + raw
+
+
+_length = struct.Struct("<I").pack
 
 
 def seconds(window: str) -> int | None:

@@ -49,14 +49,20 @@ def canonical(policy: Policy) -> str:
 
     A policy that has no parameter but its seed writes it only when it is not 0.
     """
+    global _latest
+    if policy is _latest[0]:
+        return _latest[1]
     cls: Any = type(policy)
     name = {home: short for short, home in POLICIES.items()}.get(
         f"{cls.__module__}:{cls.__qualname__}", f"{cls.__module__}:{cls.__qualname__}"
     )
     written = [(_parameter(f), _exact(f, getattr(policy, f.name))) for f in fields(cls)]
-    if written == [("seed", 0)]:
-        return name
-    return f"{name}:{','.join(f'{key}={value}' for key, value in written)}"
+    spec = f"{name}:{','.join(f'{key}={value}' for key, value in written)}"
+    _latest = (policy, name if written == [("seed", 0)] else spec)
+    return _latest[1]
+
+
+_latest: tuple[Any, str] = (None, "")  # a server asks for one frozen policy again and again
 
 
 def is_ours(spec: str) -> bool:
