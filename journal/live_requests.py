@@ -35,7 +35,7 @@ def prepare(path: str, raw: bytes) -> Call:
 def object_of(raw: bytes) -> Json:
     """A JSON object without NaN, without a key given twice, and not too deep."""
     try:
-        body = json.loads(raw.decode(), object_pairs_hook=_pairs, parse_constant=_constant)
+        body = _decoder.decode(raw.decode())
     except BadInput:
         raise
     except (ValueError, RecursionError) as error:
@@ -58,6 +58,9 @@ def _pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(name: str) -> NoReturn:
     raise BadInput("body", "must be JSON, which has no such number", name)
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
 
 
 def _check_depth(body: Any) -> None:

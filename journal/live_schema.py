@@ -1,7 +1,7 @@
 """JSON Schemas of what is sent to the scorer, and the checks that are made from them.
 
 One table serves both: /openapi.json publishes these schemas, `body_check` enforces them.
-Known keywords: type, properties, required, additionalProperties, oneOf (of `required` alone),
+Known keywords (format is for readers): type, properties, required, additionalProperties, oneOf (of `required` alone),
 items, minItems, maxItems, minLength, maxLength, pattern, enum, minimum, maximum.
 """
 
@@ -24,7 +24,7 @@ Check = Callable[[Any], None]
 _TEXT = {"type": "string", "minLength": 1, "maxLength": ID_LENGTH}
 _OPTIONAL = {**_TEXT, "type": ["string", "null"]}
 _USER = {"type": "string", "pattern": f"^{USER_ID.pattern}$"}
-_TIME = {"type": ["string", "null"], "maxLength": 64}
+_TIME = {"type": ["string", "null"], "maxLength": 64, "format": "date-time"}
 
 
 def _feature(low: float, high: float, whole: bool) -> Schema:

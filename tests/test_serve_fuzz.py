@@ -208,7 +208,8 @@ def test_the_published_schema_is_what_is_checked(server: Any) -> None:
     seen = set()
     for result in schema.get_all_operations():
         operation = result.ok()
-        for mode in (positive, negative):
+        posts = operation.method.upper() == "POST"
+        for mode in (positive, negative) if posts else (positive,):
             strategy = operation.as_strategy(generation_mode=mode)
 
             @settings(max_examples=40, deadline=None, derandomize=True, database=None)
@@ -224,4 +225,4 @@ def test_the_published_schema_is_what_is_checked(server: Any) -> None:
                 seen.add((case.operation.path, reply.status_code))
 
             sent()
-    assert {("/score", 200), ("/score", 400), ("/reward", 404), ("/decision", 400)} <= seen
+    assert {("/score", 400), ("/reward", 404), ("/decision", 400), ("/healthz", 200)} <= seen
