@@ -1,8 +1,8 @@
 """JSON Schemas of what is sent to the scorer, and the checks that are made from them.
 
 One table serves both: /openapi.json publishes these schemas, `body_check` enforces them.
-Known keywords (format is for readers): type, properties, required, additionalProperties, oneOf (of `required` alone),
-items, minItems, maxItems, minLength, maxLength, pattern, enum, minimum, maximum.
+Known keywords: type, properties, required, additionalProperties, oneOf (of two `required`),
+items, minItems, maxItems, minLength, maxLength, pattern, enum, minimum, maximum; format informs.
 """
 
 import math
@@ -130,7 +130,12 @@ def _check_of(schema: Schema) -> Check:
     check = _text(schema) if "string" in kinds else _number(schema)
     if "null" not in kinds:
         return check
-    return lambda value: None if value is None else check(value)
+
+    def checked(value: Any) -> None:
+        if value is not None:
+            check(value)
+
+    return checked
 
 
 def _object(schema: Schema) -> Check:
@@ -146,18 +151,18 @@ def _object(schema: Schema) -> Check:
             raise Breach("must be an object", value)
         if not needed <= value.keys():
             raise Breach("missing", path=next(name for name in required if name not in value))
-        if choice and sum([name in value for name in choice]) != 1:
+        if choice and (choice[0] in value) == (choice[1] in value):
             rule = f"give either {' or '.join(choice)}, one of them"
             raise Breach(rule, path=choice[0] if whole else "")
-        for name, part in value.items():
-            inner = known.get(name)
-            if inner is not None:
-                try:
-                    inner(part)
-                except Breach as breach:
-                    raise breach.within(name) from None
-            elif closed:
-                raise Breach(f"unknown, known are {', '.join(known)}", path=name)
+        name = ""
+        try:
+            for name, part in value.items():
+                if name in known:
+                    known[name](part)
+                elif closed:
+                    raise Breach(f"unknown, known are {', '.join(known)}")
+        except Breach as breach:
+            raise breach.within(name) from None
 
     return check
 
