@@ -6,7 +6,6 @@ knows of a user is a fold of these records; a state file is a checkpoint that ma
 
 import secrets
 import sqlite3
-import sys
 import threading
 import time
 from collections import OrderedDict
@@ -36,6 +35,7 @@ from journal.live_lookups import (
     stored_answer,
     stored_request,
 )
+from journal.live_notes import note
 from journal.live_rows import (
     insert_decision,
     insert_feedback,
@@ -137,7 +137,7 @@ class LiveJournal:
                 for user_id in [u for u, kept in self._users.items() if kept.unsaved]:
                     self._user(db, user_id)
         except Unavailable as error:
-            print(f"checkpoints not written: {error}", file=sys.stderr)
+            note("checkpoints_not_written", message=str(error))
         self._file.close()
 
     # ---- inside
@@ -289,8 +289,7 @@ class LiveJournal:
             try:
                 write_state(self._states, state, text)
             except OSError as error:
-                what = f"checkpoint of {state.user_id} not written"
-                print(f"{what}: {error.strerror or error}", file=sys.stderr)
+                note("checkpoint_not_written", user=state.user_id, message=error.strerror)
 
 
 def _new_id() -> str:

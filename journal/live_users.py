@@ -2,10 +2,10 @@
 
 import hashlib
 import sqlite3
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from journal.live_notes import note
 from journal.live_rows import columns_of, decision_of, latest_of, version_of
 from journal.states import read_state
 from policies.loop import UserLoop
@@ -42,7 +42,7 @@ def rebuilt(db: sqlite3.Connection, states: Path, user_id: str) -> User:
     if row is not None and row[0] <= version_of(db, user_id)[1]:
         state, open_from = read_state(states, user_id, row[2]), row[1]
     elif (states / file_name(user_id)).exists():
-        print(f"state of {user_id} is not of this journal: rebuilt from it", file=sys.stderr)
+        note("checkpoint_not_used", message=f"state of {user_id} is not of this journal")
     saved = 0 if state is None else state.seq
     if state is None:
         state = _empty(db, user_id)

@@ -2,10 +2,10 @@
 
 import hashlib
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from journal.live_notes import note
 from policies.errors import BadInput
 from policies.state import UserState, file_name, from_json, to_json
 
@@ -43,7 +43,7 @@ def read_state(directory: Path, user_id: str, digest: bytes) -> UserState | None
     except FileNotFoundError:
         return None
     except (BadInput, OSError, UnicodeDecodeError) as error:
-        print(f"checkpoint not used: {error}", file=sys.stderr)
+        note("checkpoint_not_used", message=str(error))
         return None
 
 

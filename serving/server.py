@@ -10,12 +10,12 @@ import json
 import resource
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
 from journal.live_calls import Call, Unavailable
+from journal.live_notes import note
 from journal.live_requests import PREPARE, prepare
 from policies.errors import BadInput, one_line
 from serving.app import PAGES, ROUTES, App, told
@@ -27,11 +27,6 @@ QUEUE_LIMIT = 512  # calls that wait for one
 CONNECTIONS_LIMIT = 1024
 DRAIN_S = 8.0  # what a request in flight gets when the server is told to stop
 SWEEP_S = 0.5
-
-
-def note(event: str, **fields: object) -> None:
-    """One line of JSON on stderr, never with what a request contained."""
-    print(json.dumps({"event": event, **fields}), file=sys.stderr, flush=True)
 
 
 class Server:

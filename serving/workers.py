@@ -14,8 +14,8 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 
+from journal.live_notes import note
 from policies.errors import BadInput
-from serving.server import note
 
 VARIABLE = "TIPBANDIT_WORKER"  # how a worker knows that it is one
 START_S = 120.0  # for the kernels to compile and all workers to listen

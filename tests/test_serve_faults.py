@@ -155,7 +155,7 @@ def test_a_state_folder_that_cannot_be_written_stops_nobody(
     server.states.write_text("")  # where even root cannot make a file
     assert live(server, ask, rng, 40) == 40
     code, said = server.stop()
-    assert (code, "not written" in said) == (0, True)
+    assert (code, "checkpoint_not_written" in said) == (0, True)
     server.states.unlink()
     server = serve(tmp_path, policy="linucb:epsilon=0.3")
     assert live(server, ask, rng, 1) == 41
@@ -199,7 +199,7 @@ def test_a_damaged_state_is_rebuilt_from_the_journal(
     for user in DAMAGE:
         assert live(server, ask, rng, 1, user.replace(" ", "-")) == 6
     code, said = server.stop()
-    assert (code, said.count("checkpoint not used")) == (0, len(DAMAGE))
+    assert (code, said.count("checkpoint_not_used")) == (0, len(DAMAGE))
     assert audited(server) == 6 * len(DAMAGE)
 
 

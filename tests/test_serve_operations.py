@@ -99,6 +99,20 @@ def test_a_line_a_request_without_its_contents(
     assert all(0 <= x["ms"] < 60_000 for x in lines)
 
 
+def test_a_stderr_that_nobody_reads_fails_no_request(
+    serve: Callable[..., Any], tmp_path: Path, ask: Any, rng: np.random.Generator
+) -> None:
+    """Its reader is gone, and a line a request is still to be written."""
+    server = serve(tmp_path, "--log-requests")
+    assert server.process.stderr is not None
+    server.process.stderr.close()
+    for _ in range(3):
+        assert server.post("/score", ask(rng))[0] == 200
+    server.connection.close()
+    server.process.terminate()
+    assert server.process.wait(timeout=30) == 0
+
+
 # ---- the token
 
 
