@@ -14,7 +14,7 @@ from time import perf_counter
 import numpy as np
 
 _LENGTH = re.compile(rb"Content-Length: (\d+)", re.IGNORECASE)
-GRACE_S = 10.0  # for the last replies of a window
+GRACE_S = 60.0  # for the last replies of a window
 
 
 @dataclass

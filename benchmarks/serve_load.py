@@ -116,6 +116,9 @@ def measure(asked: argparse.Namespace, where: Path) -> dict[str, list[Window]]:
 
     def keep(name: str, window: Window, process: int = 0, before: float = 0.0) -> None:
         found.setdefault(name, []).append(window)
+        if asked.verbose:
+            took = f"p50 {window.ms(50):7.2f} ms  p99 {window.ms(99):7.2f} ms"
+            print(f"{name:26} {window.rate:8,.0f}/s  {took}", file=sys.stderr)
         if process:
             window.cpu = cpu_seconds(process) - before
 
@@ -166,6 +169,7 @@ def main() -> None:
     options.add_argument("--workers", type=int, default=1)
     options.add_argument("--peer", help="a Python with fastapi and uvicorn")
     options.add_argument("--where", type=Path, help="a directory on the disk to measure")
+    options.add_argument("--verbose", action="store_true", help="every window on stderr")
     options.add_argument("--json", action="store_true", help="one JSON object on stdout")
     asked = options.parse_args()
     with tempfile.TemporaryDirectory(dir=asked.where) as directory:
