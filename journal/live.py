@@ -1,68 +1,59 @@
 """The live journal: every decision and answer in SQLite, durable before anyone is told.
 
-One transaction a request: expire what is due, decide or fold, insert, commit. What the
-server knows of a user is a fold of these records; a state file is a checkpoint that may lag.
+One transaction a batch: expire what is due, decide or fold, insert, commit. What the server
+knows of a user is a fold of these records; a state file is a checkpoint that may lag.
 """
 
 import secrets
 import sqlite3
-import sys
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from journal.live_calls import (
+    Answered,
+    Asked,
+    Call,
+    Conflict,
+    Decided,
+    Elsewhere,
+    Outcome,
+    Recorded,
+    Told,
+    Unavailable,
+)
+from journal.live_file import JournalFile
+from journal.live_lookups import (
+    check_same_features,
+    is_elsewhere,
+    made_elsewhere,
+    stored_answer,
+    stored_request,
+)
+from journal.live_notes import note
 from journal.live_rows import (
-    columns_of,
-    decision_of,
-    feedback_of,
     insert_decision,
     insert_feedback,
-    latest_of,
-    open_journal,
+    insert_late,
     version_of,
+    void,
 )
-from journal.schema_sql import COLUMNS
-from journal.states import read_state, write_state
+from journal.live_users import User, checkpoint, follow, rebuilt
+from journal.states import write_state
 from policies.arrays import Floats
-from policies.errors import BadInput
-from policies.loop import UserLoop
 from policies.policy import Policy
 from policies.records import Decision, Feedback
 from policies.state import UserState
 
+__all__ = ["Answered", "Asked", "Conflict", "LiveJournal", "Unavailable"]
+
 CHECKPOINT_EVERY = 16  # folds of a user between two writes of the state file
 CACHED_USERS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request to decide holds."""
-
-    user_id: str
-    candidate_ids: Sequence[str]
-    arms: Sequence[str]
-    context: Floats  # (K, d)
-    features: str
-    request_id: str | None = None
-    body: bytes = b""  # a digest of the request, to tell a retry from another request
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What became of an answer: applied | duplicate | conflict | unknown | closed."""
-
-    outcome: str
-    state_seq: int | None = None
-
-
-class Conflict(Exception):
-    """Another request under a request_id that was used before."""
 
 
 def _microseconds() -> int:
@@ -72,8 +63,9 @@ def _microseconds() -> int:
 class LiveJournal:
     """Decides and folds through `policies.loop.UserLoop`, and writes what came of it.
 
-    Times are this machine's clock, never going backwards. Thread-safe: one request at a
-    time; another process writing the same file is noticed and its records are read.
+    Times are this machine's clock, never going backwards for a user. Thread-safe; other
+    processes of this machine may write the same file: one batch at a time, in one order.
+    `count(event)` is told of what only the journal knows: expired, rebuilds.
     """
 
     def __init__(
@@ -82,192 +74,224 @@ class LiveJournal:
         state_dir: str | Path,
         reward_window_s: int | None = 86_400,
         clock: Callable[[], int] = _microseconds,
+        count: Callable[[str], None] = lambda _event: None,
     ) -> None:
         self._states = Path(state_dir)
+        self._file = JournalFile(Path(path))
         self._states.mkdir(parents=True, exist_ok=True)
-        self._window = reward_window_s
-        self._clock = clock
+        self._window, self._clock, self._count = reward_window_s, clock, count
         self._lock = threading.Lock()
-        self._loops: OrderedDict[str, tuple[tuple[int, int], UserLoop]] = OrderedDict()
-        self._unsaved: dict[str, int] = {}  # folds since the user's last checkpoint
-        self._db = open_journal(Path(path))
+        self._users: OrderedDict[str, User] = OrderedDict()
+        self._touched: dict[str, User] = {}  # of the batch under way
+        self._events: list[str] = []
+        self._closed = False
+
+    def commit(self, policy: Policy, batch: Sequence[Call]) -> list[Outcome]:
+        """All of a batch in its order and one transaction; on disk when this returns.
+
+        The outcome of a call is an exception when it alone was refused. Raises
+        `Unavailable` when nothing of the batch could be written; what memory held of it is
+        forgotten, and read again from the journal.
+        """
+        with self._transaction() as db:
+            return [self._one(db, policy, call) for call in batch]
 
     def decide(self, policy: Policy, asked: Asked) -> tuple[Decision, Floats]:
         """A tip for a user: the decision and its scores `(K,)`; a retry gets the same.
 
         Raises `Conflict` when the request_id was used for another request.
         """
-        with self._transaction(asked.user_id) as (loop, now):
-            stored = self._request(asked)
-            if stored is not None:
-                return stored
-            _check_features(loop, asked)
-            decision, scores = loop.decide(
-                policy,
-                _new_id(),
-                now,
-                asked.candidate_ids,
-                asked.arms,
-                asked.context,
-                self._window,
-            )
-            insert_decision(self._db, decision, scores, asked.request_id, asked.body)
-        return decision, scores
+        (outcome,) = self.commit(policy, [asked])
+        if isinstance(outcome, Exception):
+            raise outcome
+        assert isinstance(outcome, Decided)
+        return outcome.decision, outcome.scores
 
     def answer(
         self, decision_id: str, feedback: str | None, reward: float, answered_at: int | None = None
     ) -> Answered:
         """A person's answer; `answered_at` is their word and kept, the window is our clock's."""
-        found = self._db_user(decision_id)
-        if found is None:
-            return Answered("unknown")
-        with self._transaction(found) as (loop, now):
-            row = self._db.execute(
-                "SELECT feedback, reward, seq FROM feedback WHERE decision_id = ?", (decision_id,)
-            ).fetchone()
-            if row is None:
-                record = loop.answer(decision_id, feedback, reward, now)
-                self._insert_feedback(found, record, answered_at)
-                return Answered("applied", record.seq)
-            if row[0] == "expired":
-                self._db.execute(
-                    "INSERT INTO late VALUES (?, ?, ?, ?, ?)",
-                    (decision_id, feedback, reward, now, answered_at),
-                )
-                return Answered("closed", row[2])
-            same = (row[0], row[1]) == (feedback, reward)
-            return Answered("duplicate" if same else "conflict", row[2])
+        told = Told(decision_id, feedback, reward, answered_at)
+        with self._transaction() as db:
+            return self._answer(db, told)
 
     def check(self) -> None:
-        """Raises sqlite3.Error when the journal cannot be written now."""
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute("ROLLBACK")
+        """Raises `Unavailable` when the journal cannot be written now."""
+        with self._transaction() as db:
+            if self._file.failed:
+                db.execute("INSERT OR REPLACE INTO meta VALUES ('checked', 'written')")
+
+    def size(self) -> int:
+        """Bytes of the journal and its write-ahead log."""
+        path = self._file.path
+        files = (path, path.with_name(f"{path.name}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
 
     def close(self) -> None:
         """Writes the checkpoints that are due and closes the file."""
-        with self._lock:
-            for user_id in list(self._unsaved):
-                self._checkpoint(user_id)
-            self._db.close()
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            with self._transaction(1) as db:
+                for user_id in [u for u, kept in self._users.items() if kept.unsaved]:
+                    self._user(db, user_id)
+        except Unavailable as error:
+            note("checkpoints_not_written", message=str(error))
+        self._file.close()
 
     # ---- inside
 
-    def _db_user(self, decision_id: str) -> str | None:
-        with self._lock:
-            row = self._db.execute(
-                "SELECT user_id FROM decisions WHERE decision_id = ?", (decision_id,)
-            ).fetchone()
-        return None if row is None else str(row[0])
-
     @contextmanager
-    def _transaction(self, user_id: str) -> Iterator[tuple[UserLoop, int]]:
-        """The user's loop as of now, what was due expired; all of it written, or none."""
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+    def _transaction(self, every: int = CHECKPOINT_EVERY) -> Iterator[sqlite3.Connection]:
+        """All of it written, or none; in memory too."""
+        with self._lock, self._file.alone():
+            self._touched, self._events = {}, []
             try:
-                now = max(latest_of(self._db, user_id), self._clock())
-                loop = self._loop(user_id)
-                for record in loop.expire(now):
-                    self._insert_feedback(user_id, record, None)
-                yield loop, now
-                version = version_of(self._db, user_id)
-                self._db.execute("COMMIT")
+                with self._file.transaction() as db:
+                    yield db
+                    texts = self._save(db, every)
             except BaseException:
-                self._loops.pop(user_id, None)  # it may hold what was not written
-                self._unsaved.pop(user_id, None)
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                for user_id in self._touched:  # memory may hold of them what was not written
+                    self._users.pop(user_id, None)
                 raise
-            self._loops[user_id] = (version, loop)
-            self._loops.move_to_end(user_id)
-            if self._unsaved.get(user_id, 0) >= CHECKPOINT_EVERY:
-                self._checkpoint(user_id)
-            while len(self._loops) > CACHED_USERS:
-                oldest = next(iter(self._loops))
-                self._checkpoint(oldest)
-                del self._loops[oldest]
+            self._write(texts)
+            for event in self._events:  # what was rolled back did not happen
+                self._count(event)
+        while len(self._users) > CACHED_USERS:
+            self._users.popitem(last=False)
 
-    def _loop(self, user_id: str) -> UserLoop:
-        kept = self._loops.get(user_id)
-        if kept is not None and kept[0] == version_of(self._db, user_id):
-            return kept[1]
-        return _rebuild(self._db, self._states, user_id)
-
-    def _request(self, asked: Asked) -> tuple[Decision, Floats] | None:
-        if asked.request_id is None:
-            return None
-        row = self._db.execute(
-            f"SELECT body, scores, {COLUMNS} FROM decisions WHERE user_id = ? AND request_id = ?",
-            (asked.user_id, asked.request_id),
-        ).fetchone()
-        if row is None:
-            return None
-        if row[0] != asked.body:
-            raise Conflict(asked.request_id)
-        return decision_of(row[2:]), np.frombuffer(row[1], dtype="<f8").copy()
-
-    def _insert_feedback(self, user_id: str, f: Feedback, answered_at: int | None) -> None:
-        insert_feedback(self._db, user_id, f, answered_at)
-        self._unsaved[user_id] = self._unsaved.get(user_id, 0) + 1
-
-    def _checkpoint(self, user_id: str) -> None:
-        """A checkpoint that cannot be written is no loss: the journal has it all."""
-        if not self._unsaved.pop(user_id, 0):
-            return
+    def _one(self, db: sqlite3.Connection, policy: Policy, call: Call) -> Outcome:
+        """What one call of a batch comes to. It computes first and writes then."""
         try:
-            write_state(self._states, self._loops[user_id][1].state)
-        except OSError as error:
-            print(f"checkpoint of {user_id} not written: {error}", file=sys.stderr)
+            if isinstance(call, Asked):
+                return self._decide(db, policy, call)
+            if isinstance(call, Told):
+                return self._answer(db, call)
+            return self._record(db, call)
+        except sqlite3.Error:
+            raise
+        except Exception as error:
+            # its loop may have gone further than the records
+            if isinstance(call, Asked):
+                self._lose(call.user_id)
+            elif isinstance(call, Elsewhere):
+                self._lose(call.asked.user_id)
+            return error
+
+    def _lose(self, user_id: str) -> None:
+        self._users.pop(user_id, None)
+        self._touched.pop(user_id, None)
+
+    def _decide(self, db: sqlite3.Connection, policy: Policy, asked: Asked) -> Decided:
+        stored = stored_request(db, asked)
+        user = self._user(db, asked.user_id)
+        now = self._now(user)
+        expired = user.loop.expire(now)
+        if stored is not None:
+            self._insert(db, user, now, expired)
+            if is_elsewhere(stored.decision):
+                raise Conflict("the request was decided elsewhere", "decided_elsewhere")
+            if stored.body != asked.body:
+                raise Conflict(f"request_id {asked.request_id} was used for another request")
+            return Decided(stored.decision, stored.scores, again=True)
+        check_same_features(user.loop, asked)
+        decision, scores = user.loop.decide(
+            policy, _new_id(), now, asked.candidate_ids, asked.arms, asked.context, self._window
+        )
+        self._insert(db, user, now, expired)
+        user.n = insert_decision(db, decision, scores, asked.request_id, asked.body)
+        return Decided(decision, scores)
+
+    def _answer(self, db: sqlite3.Connection, told: Told) -> Answered:
+        found = stored_answer(db, told.decision_id)
+        if found is None:
+            return Answered("unknown")
+        if found.voided:
+            return Answered("voided")
+        user = self._user(db, found.user_id)
+        now = self._now(user)
+        expired = user.loop.expire(now)
+        self._insert(db, user, now, expired)
+        silence = next((f for f in expired if f.decision_id == told.decision_id), found.feedback)
+        if silence is None:
+            record = user.loop.answer(told.decision_id, told.feedback, told.reward, now)
+            insert_feedback(db, found.user_id, record, told.answered_at, found.digest)
+            return Answered("applied", record.seq)
+        if silence.feedback == "expired":
+            insert_late(db, told, now)
+            return Answered("closed", silence.seq)
+        same = (silence.feedback, silence.reward) == (told.feedback, told.reward)
+        return Answered("duplicate" if same else "conflict", silence.seq)
+
+    def _record(self, db: sqlite3.Connection, call: Elsewhere) -> Recorded:
+        asked = call.asked
+        stored, voided = stored_request(db, asked), None
+        user = self._user(db, asked.user_id)
+        now = self._now(user)
+        if stored is not None:
+            if is_elsewhere(stored.decision):
+                if stored.body != asked.body:
+                    raise Conflict(f"request_id {asked.request_id} was used for another decision")
+                return Recorded(stored.decision, again=True)
+            voided = stored.decision.decision_id
+            if voided not in user.loop.open:
+                raise Conflict("the scorer's decision of this request has its feedback", "answered")
+            user.loop.void(voided)
+        expired = user.loop.expire(now)
+        check_same_features(user.loop, asked)
+        decision = made_elsewhere(call, user.loop.state, _new_id(), now, self._window)
+        user.loop.record(decision)
+        if voided is not None:
+            void(db, asked.user_id, voided, decision.decision_id)
+        self._insert(db, user, now, expired)
+        scores = np.zeros(0)
+        user.n = insert_decision(db, decision, scores, asked.request_id, asked.body)
+        return Recorded(decision, voided)
+
+    def _now(self, user: User) -> int:
+        """A clock that is put back does not unmake the order of a user's records."""
+        return max(user.latest, self._clock())
+
+    def _user(self, db: sqlite3.Connection, user_id: str) -> User:
+        """The user as the journal has it, whoever wrote last."""
+        user = self._users.get(user_id)
+        if user is None or user.epoch != self._file.epoch:
+            version = version_of(db, user_id)
+            if user is not None and user.version < version:
+                follow(db, user)
+            if user is None or user.version != version:
+                user = rebuilt(db, self._states, user_id)
+                self._events.append("rebuilds")
+            user.epoch = self._file.epoch
+            self._users[user_id] = user
+        self._users.move_to_end(user_id)
+        self._touched[user_id] = user
+        return user
+
+    def _insert(
+        self, db: sqlite3.Connection, user: User, now: int, expired: Sequence[Feedback]
+    ) -> None:
+        """Writes the silences that were due at `now`."""
+        for record in expired:
+            insert_feedback(db, user.loop.state.user_id, record, None)
+            self._events.append("expired")
+        user.latest = now
+
+    def _save(self, db: sqlite3.Connection, every: int) -> list[tuple[UserState, str]]:
+        """The checkpoints that are due of the users of this batch, noted in the journal."""
+        due = [u for u in self._touched.values() if u.unsaved >= every]
+        return [(user.loop.state, checkpoint(db, user)) for user in due]
+
+    def _write(self, texts: list[tuple[UserState, str]]) -> None:
+        """A checkpoint that cannot be written is no loss: the journal has it all."""
+        for state, text in texts:
+            try:
+                write_state(self._states, state, text)
+            except OSError as error:
+                note("checkpoint_not_written", user=state.user_id, message=error.strerror)
 
 
 def _new_id() -> str:
     """128 random bits: nobody can guess, and so answer, another's decision."""
     return secrets.token_hex(16)
-
-
-def _check_features(loop: UserLoop, asked: Asked) -> None:
-    state = loop.state
-    if state.seq == 0 and not loop.open:
-        loop.state = UserState.empty(asked.user_id, asked.features, asked.context.shape[1])
-    elif (state.features, state.sums.width) != (asked.features, asked.context.shape[1]):
-        raise BadInput("features", f"this user's state has {state.features}", asked.features)
-
-
-def _fits(db: sqlite3.Connection, state: UserState) -> bool:
-    """Whether the user's decisions are over the features that the state has learned."""
-    found = db.execute(
-        "SELECT DISTINCT features, width FROM decisions WHERE user_id = ?", (state.user_id,)
-    ).fetchall()
-    return found == [(state.features, state.sums.width)]
-
-
-def _rebuild(db: sqlite3.Connection, states: Path, user_id: str) -> UserLoop:
-    """A user's loop from the checkpoint and the records behind it; without it, from all."""
-    last = version_of(db, user_id)[1]
-    state = read_state(states, user_id)
-    if state is not None and (state.seq > last or not _fits(db, state)):
-        print(f"state of {user_id} is not of this journal: rebuilt from it", file=sys.stderr)
-        state = None
-    rows = db.execute(
-        f"SELECT f.feedback, f.reward, f.feedback_at, f.seq, 1, {columns_of('d')} FROM feedback f"
-        " JOIN decisions d USING (decision_id) WHERE f.user_id = ? AND f.seq > ? ORDER BY f.seq",
-        (user_id, 0 if state is None else state.seq),
-    ).fetchall()
-    awaited = [
-        decision_of(row)
-        for row in db.execute(
-            f"SELECT {columns_of('d')} FROM decisions d LEFT JOIN feedback f USING (decision_id)"
-            " WHERE d.user_id = ? AND f.decision_id IS NULL ORDER BY d.n",
-            (user_id,),
-        )
-    ]
-    folded = [(decision_of(row[5:]), feedback_of(row[:5], row[5])) for row in rows]
-    if state is None:
-        first = next(iter([d for d, _ in folded] + awaited), None)
-        width = 0 if first is None else first.context.shape[1]
-        state = UserState.empty(user_id, "" if first is None else first.features, width)
-    for d, f in folded:
-        assert f is not None
-        state.fold(d.arms[d.action], d.context[d.action], f.reward, d.decision_id, f.feedback_at)
-    return UserLoop(state, {d.decision_id: d for d in awaited})

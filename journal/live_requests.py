@@ -1,141 +1,127 @@
-"""What the bodies of POST /score and POST /reward say, field by field."""
+"""What the bodies sent to the scorer ask of the live journal: bytes to a call, or `BadInput`."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
+from operator import itemgetter
 from typing import Any, NoReturn
 
 import numpy as np
 
-from journal.live import Asked
+from journal.live_calls import Asked, Call, Elsewhere, Told
+from journal.live_lookups import ELSEWHERE
+from journal.live_schema import DECISION, REWARD, SCORE, body_check
 from policies.errors import BadInput
-from policies.features import NAME, check_features, encode, parse_instant, parse_zone
-from policies.records import ID_LENGTH, check_user_id, first_duplicate, micros
+from policies.features import FEATURES, NAME, encode, parse_instant, parse_zone
+from policies.loop import PMF_TOLERANCE
+from policies.records import ID_LENGTH, first_duplicate, micros
 from policies.rewards import reward_of
 from policies.state import OTHER
 
-CANDIDATES_LIMIT = 1000  # of one decision
+NESTING_LIMIT = 64  # levels of objects and lists in a body
 
 Json = Mapping[str, Any]
 
+_check_score, _check_reward, _check_decision = map(body_check, (SCORE, REWARD, DECISION))
+_in_order = itemgetter(*[f.name for f in FEATURES])
+
+
+def prepare(path: str, raw: bytes) -> Call:
+    """The call that a body `raw` sent to `path` makes. Raises `BadInput` naming the field."""
+    return PREPARE[path](object_of(raw))
+
 
 def object_of(raw: bytes) -> Json:
-    """A JSON object without NaN and without a key given twice."""
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        twice = first_duplicate([key for key, _ in items])
-        if twice is not None:
-            raise BadInput(items[twice][0], "the key is given twice")
-        return dict(items)
-
-    def constant(name: str) -> NoReturn:
-        raise BadInput("body", "must be JSON, which has no such number", name)
-
+    """A JSON object without NaN, without a key given twice, and not too deep."""
     try:
-        body = json.loads(raw.decode(), object_pairs_hook=pairs, parse_constant=constant)
+        body = _decoder.decode(raw.decode())
     except BadInput:
         raise
     except (ValueError, RecursionError) as error:
         raise BadInput("body", f"must be JSON ({error})", code="not_json") from None
     if not isinstance(body, dict):
         raise BadInput("body", "must be a JSON object", body)
+    if raw.count(b"{") + raw.count(b"[") > NESTING_LIMIT:  # else it cannot be that deep
+        _check_depth(body)
     return body
 
 
+def _pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(items)
+    if len(out) != len(items):
+        twice = first_duplicate([key for key, _ in items])
+        assert twice is not None
+        raise BadInput(items[twice][0], "the key is given twice")
+    return out
+
+
+def _constant(name: str) -> NoReturn:
+    raise BadInput("body", "must be JSON, which has no such number", name)
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
+
+
+def _check_depth(body: Any) -> None:
+    level = [body]
+    for _ in range(NESTING_LIMIT):
+        inner = [part.values() if isinstance(part, dict) else part for part in level]
+        level = [x for part in inner for x in part if isinstance(x, dict | list)]
+        if not level:
+            return
+    rule = f"must not be nested deeper than {NESTING_LIMIT} levels"
+    raise BadInput("body", rule, code="not_json")
+
+
 def asked_of(body: Json) -> Asked:
-    """What POST /score asks. Raises `BadInput` naming the field."""
-    _only(body, "", ("user_id", "now", "timezone", "candidates", "request_id"))
-    user_id = check_user_id(body.get("user_id"))
+    """What POST /score asks."""
+    _check_score(body)
+    return _asked(body)
+
+
+def _asked(body: Json) -> Asked:
     now = None if body.get("now") is None else parse_instant(body["now"], "now")
     zone = None if body.get("timezone") is None else parse_zone(body["timezone"])
-    candidates = body.get("candidates")
-    if not isinstance(candidates, list) or not 1 <= len(candidates) <= CANDIDATES_LIMIT:
-        rule = f"must be a list of 1 to {CANDIDATES_LIMIT} candidates"
-        found = len(candidates) if isinstance(candidates, list) else candidates
-        raise BadInput("candidates", rule, found)
-    parsed = [_candidate(c, f"candidates[{i}]", now, zone) for i, c in enumerate(candidates)]
-    ids = [name for name, _, _ in parsed]
+    ids, arms, contexts = [], [], []
+    for i, candidate in enumerate(body["candidates"]):
+        task, name, arm = candidate.get("task"), candidate.get("id"), candidate.get("arm")
+        if task is not None:
+            contexts.append(_encoded(task, now, zone, f"candidates[{i}].task"))
+        else:
+            contexts.append(_in_order(candidate["features"]))
+        ids.append(name or _from_task(task, "id", f"candidates[{i}].id"))
+        arms.append(arm or _from_task(task, "project_id", f"candidates[{i}].arm", OTHER))
     twice = first_duplicate(ids)
     if twice is not None:
         raise BadInput(f"candidates[{twice}].id", "each candidate may be given once", ids[twice])
     request_id = body.get("request_id")
-    if request_id is not None:
-        _text(request_id, "request_id")
     return Asked(
-        user_id,
+        body["user_id"],
         ids,
-        [arm for _, arm, _ in parsed],
-        np.array([x for _, _, x in parsed], dtype=np.float64),
+        arms,
+        np.array(contexts, dtype=np.float64),
         NAME,
         request_id,
-        _digest(body),
+        b"" if request_id is None else _digest(body),
     )
 
 
-def _digest(body: Json) -> bytes:
-    """The same for the same request however its JSON was spelled."""
-    try:
-        return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
-    except RecursionError:
-        raise BadInput("body", "is nested too deeply", code="not_json") from None
+def _encoded(
+    task: Json, now: datetime | None, zone: tzinfo | None, field: str
+) -> tuple[float, ...]:
+    if now is None:
+        raise BadInput("now", "is needed to read a task")
+    if zone is None:
+        raise BadInput("timezone", "is needed to read a task")
+    return encode(task, now, zone, field)
 
 
-def _candidate(
-    value: Any, field: str, now: datetime | None, zone: tzinfo | None
-) -> tuple[str, str, tuple[float, ...]]:
-    if not isinstance(value, dict):
-        raise BadInput(field, "must be an object", value)
-    _only(value, f"{field}.", ("id", "arm", "arm_kind", "features", "task"))
-    if ("features" in value) == ("task" in value):
-        raise BadInput(field, "give either features or task")
-    task = value.get("task")
-    named = task if isinstance(task, dict) else {}
-    if "task" in value:
-        if now is None:
-            raise BadInput("now", "is needed to read a task")
-        if zone is None:
-            raise BadInput("timezone", "is needed to read a task")
-        context = encode(task, now, zone, f"{field}.task")
-    else:
-        context = check_features(value["features"], f"{field}.features")
-    if value.get("arm_kind") is not None:
-        _text(value["arm_kind"], f"{field}.arm_kind")
-    arm = value.get("arm")
-    arm = named.get("project_id") if arm is None else arm
-    name = _text(value.get("id", named.get("id")), f"{field}.id")
-    return name, OTHER if arm is None else _text(arm, f"{field}.arm"), context
-
-
-def answer_of(body: Json) -> tuple[str, str | None, float, int | None]:
-    """What POST /reward says: decision_id, feedback, reward, answered_at in microseconds."""
-    _only(body, "", ("decision_id", "feedback", "reward", "answered_at"))
-    decision_id = _text(body.get("decision_id"), "decision_id")
-    feedback, reward = body.get("feedback"), body.get("reward")
-    if feedback is not None and not isinstance(feedback, str):
-        raise BadInput("feedback", "must be a word", feedback)
-    if reward is not None and (isinstance(reward, bool) or not isinstance(reward, int | float)):
-        raise BadInput("reward", "must be a number", reward)
-    at = body.get("answered_at")
-    answered_at = None if at is None else micros(parse_instant(at, "answered_at"))
-    worth = reward_of(feedback, None if reward is None else _number(reward))
-    return decision_id, feedback, worth, answered_at
-
-
-def _number(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        raise BadInput("reward", "must be a finite number", value) from None
-
-
-def _only(body: Json, prefix: str, known: tuple[str, ...]) -> None:
-    for key in body:
-        if key not in known:
-            raise BadInput(f"{prefix}{key}", f"unknown, known are {', '.join(known)}")
-
-
-def _text(value: Any, field: str) -> str:
+def _from_task(task: Json | None, name: str, field: str, default: str | None = None) -> str:
+    """What the candidate does not say of itself, its task may; else the default."""
+    value = None if task is None else task.get(name)
+    if value is None and default is not None:
+        return default
     if not isinstance(value, str) or not 1 <= len(value) <= ID_LENGTH:
         raise BadInput(field, f"must be text of 1 to {ID_LENGTH} characters", value)
     try:
@@ -143,3 +129,47 @@ def _text(value: Any, field: str) -> str:
     except UnicodeEncodeError:
         raise BadInput(field, "must be valid Unicode", ascii(value)) from None
     return value
+
+
+def _digest(body: Json) -> bytes:
+    """The same for the same request however its JSON was spelled."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
+
+
+def told_of(body: Json) -> Told:
+    """What POST /reward says."""
+    _check_reward(body)
+    reward, at = body.get("reward"), body.get("answered_at")
+    feedback = body.get("feedback")
+    worth = reward_of(feedback, None if reward is None else float(reward))
+    answered_at = None if at is None else micros(parse_instant(at, "answered_at"))
+    return Told(body["decision_id"], feedback, worth, answered_at)
+
+
+def elsewhere_of(body: Json) -> Elsewhere:
+    """What POST /decision tells: the pmf is checked, since every estimate will trust it."""
+    _check_decision(body)
+    asked = _asked({k: v for k, v in body.items() if k not in ("pmf", "action", "policy")})
+    pmf = np.array(body["pmf"], dtype=np.float64)
+    action, count = body["action"], len(asked.candidate_ids)
+    if len(pmf) != count:
+        raise BadInput("pmf", f"must have one probability for each of {count} candidates", len(pmf))
+    if abs(float(pmf.sum()) - 1.0) > PMF_TOLERANCE:
+        raise BadInput("pmf", f"must sum to 1 within {PMF_TOLERANCE:g}", float(pmf.sum()))
+    if action >= count:
+        raise BadInput("action", f"must be the index of one of {count} candidates", action)
+    if pmf[action] <= 0:
+        raise BadInput("action", "must be a candidate of positive probability", action)
+    name = body.get("policy")
+    whole = Asked(
+        asked.user_id, asked.candidate_ids, asked.arms, asked.context, NAME, asked.request_id,
+        _digest(body),
+    )  # fmt: skip
+    return Elsewhere(whole, ELSEWHERE if name is None else f"{ELSEWHERE}:{name}", pmf, action)
+
+
+PREPARE: dict[str, Callable[[Json], Call]] = {
+    "/score": asked_of,
+    "/reward": told_of,
+    "/decision": elsewhere_of,
+}

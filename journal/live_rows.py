@@ -3,16 +3,21 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from journal.schema_sql import COLUMNS, SCHEMA, VERSION
+from journal.live_calls import Told
+from journal.schema_sql import COLUMNS, SCHEMA, SINCE_2, VERSION
 from policies.arrays import Floats
 from policies.errors import BadInput
 from policies.prior import know, priors_in
 from policies.records import Decision, Feedback, decision_digest, feedback_digest
+
+BUSY_S = 2.0  # how long a program that is none of ours may keep the file locked
+WAL_PAGES = 4_000  # pages of the write-ahead log before it is copied into the file
 
 
 def version_of(db: sqlite3.Connection, user_id: str) -> tuple[int, int]:
@@ -34,45 +39,80 @@ def latest_of(db: sqlite3.Connection, user_id: str) -> int:
     return max((row[0] for row in rows), default=0)
 
 
-def open_journal(path: Path) -> sqlite3.Connection:
-    """A journal's connection: WAL, every commit on disk. Raises `BadInput` for another file."""
-    fresh = not path.exists() or path.stat().st_size == 0
+def open_journal(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection:
+    """A journal's connection: WAL, every commit on disk. Raises `BadInput` for another file.
+
+    Call it with the writers' lock held: it may create the tables, or bring them up to date.
+    """
+    fresh = is_fresh(path)
     try:
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-        if not fresh:
-            _check_version(db, path)  # before anything is changed: it may be another's file
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        if fresh:
-            db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=busy_s)
+        try:
+            # before anything is changed: it may be another's file
+            found = VERSION if fresh else _check_version(db, path)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+            if fresh:
+                db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+            elif found < VERSION:
+                told = f"UPDATE meta SET value = '{VERSION}' WHERE key = 'schema';"
+                db.executescript(f"BEGIN IMMEDIATE; {SINCE_2} {told} COMMIT;")
+        except BaseException:
+            db.close()
+            raise
     except sqlite3.DatabaseError as error:
         raise BadInput(str(path), f"cannot be opened as a live journal ({error})") from None
     return db
 
 
-def _check_version(db: sqlite3.Connection, path: str | Path) -> None:
+def is_fresh(path: Path) -> bool:
+    """Whether there is nothing yet: no file, or an empty one."""
+    return not path.exists() or path.stat().st_size == 0
+
+
+def check_journal(path: Path) -> None:
+    """Raises `BadInput` when `path` is a file of another kind, and leaves it as it is."""
+    if is_fresh(path):
+        return
+    try:
+        db = sqlite3.connect(path, timeout=BUSY_S)
+    except sqlite3.DatabaseError as error:
+        raise BadInput(str(path), f"cannot be opened as a live journal ({error})") from None
+    with closing(db):
+        _check_version(db, path)
+
+
+def _check_version(db: sqlite3.Connection, path: str | Path) -> int:
     try:
         row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
     except sqlite3.DatabaseError as error:
         raise BadInput(str(path), f"is not a live journal ({error})") from None
-    if row is None or row[0] != str(VERSION):
-        raise BadInput(str(path), f"journal schema must be {VERSION}", row and row[0])
+    known = [str(version) for version in range(1, VERSION + 1)]
+    if row is None or row[0] not in known:
+        raise BadInput(
+            str(path), f"journal schema must be one of {', '.join(known)}", row and row[0]
+        )
+    return int(row[0])
 
 
 def records(path: str | Path) -> Iterator[tuple[Decision, Feedback | None, bytes]]:
     """All (decision, feedback, digest) of a journal by time, as of now, while it is written.
 
-    The digest is the stored one. Raises `BadInput` for a file that is no journal.
+    Without the decisions that were voided: they were never shown. The digest is the stored
+    one. Raises `BadInput` for a file that is no journal.
     """
     db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
     try:
-        _check_version(db, path)
+        kept = " WHERE d.decision_id NOT IN (SELECT decision_id FROM voided)"
+        if _check_version(db, path) < 2:
+            kept = ""
         yield from (
             (decision_of(row[6:]), feedback_of(row[:5], row[6]), bytes(row[5]))
             for row in db.execute(
                 "SELECT f.feedback, f.reward, f.feedback_at, f.seq, f.digest IS NOT NULL,"
                 f" coalesce(f.digest, d.digest), {columns_of('d')} FROM decisions d"
-                " LEFT JOIN feedback f USING (decision_id) ORDER BY d.decided_at, d.n"
+                f" LEFT JOIN feedback f USING (decision_id){kept} ORDER BY d.decided_at, d.n"
             )
         )
     finally:
@@ -130,11 +170,11 @@ def decision_of(row: Sequence[Any]) -> Decision:
 
 def insert_decision(
     db: sqlite3.Connection, d: Decision, scores: Floats, request_id: str | None, body: bytes
-) -> None:
-    """Writes a decision with its scores `(K,)` and the request that asked for it."""
+) -> int:
+    """Writes a decision with its scores `(K,)` and the request that asked for it; its row."""
     _keep_priors(db, d.policy)
     candidates = json.dumps({"ids": d.candidate_ids, "arms": d.arms}, ensure_ascii=False)
-    db.execute(
+    written = db.execute(
         f"INSERT INTO decisions ({COLUMNS}, request_id, body, scores, digest)"
         " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
@@ -156,15 +196,25 @@ def insert_decision(
             decision_digest(d),
         ),
     )
+    assert written.lastrowid is not None
+    return written.lastrowid
 
 
 def insert_feedback(
-    db: sqlite3.Connection, user_id: str, f: Feedback, answered_at: int | None
+    db: sqlite3.Connection,
+    user_id: str,
+    f: Feedback,
+    answered_at: int | None,
+    digest: bytes | None = None,
 ) -> None:
-    """Writes a feedback whose decision is there; `answered_at` is the person's own word."""
-    digest = db.execute(
-        "SELECT digest FROM decisions WHERE decision_id = ?", (f.decision_id,)
-    ).fetchone()[0]
+    """Writes a feedback whose decision is there; `answered_at` is the person's own word.
+
+    `digest` is the decision's, looked up when it is not at hand.
+    """
+    if digest is None:
+        digest = db.execute(
+            "SELECT digest FROM decisions WHERE decision_id = ?", (f.decision_id,)
+        ).fetchone()[0]
     db.execute(
         "INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -178,3 +228,17 @@ def insert_feedback(
             feedback_digest(digest, f),
         ),
     )
+
+
+def insert_late(db: sqlite3.Connection, told: Told, at: int) -> None:
+    """Writes an answer that came at `at` (microseconds), after its window: kept, not folded."""
+    db.execute(
+        "INSERT INTO late VALUES (?, ?, ?, ?, ?)",
+        (told.decision_id, told.feedback, told.reward, at, told.answered_at),
+    )
+
+
+def void(db: sqlite3.Connection, user_id: str, decision_id: str, by: str) -> None:
+    """Writes that a decision was never shown; its request is the other's now."""
+    db.execute("INSERT INTO voided VALUES (?, ?, ?)", (decision_id, user_id, by))
+    db.execute("UPDATE decisions SET request_id = NULL WHERE decision_id = ?", (decision_id,))

@@ -1,12 +1,30 @@
 """The tables of the live journal."""
 
-VERSION = 1
+VERSION = 2
 
 COLUMNS = (
     "decision_id, user_id, decided_at, policy, features, state_seq, candidates, width, context,"
     " pmf, action, reward_window_s"
 )
 """The columns of a decision that its record and digest are made of."""
+
+SINCE_2 = """
+CREATE TABLE IF NOT EXISTS voided (
+    decision_id TEXT PRIMARY KEY REFERENCES decisions (decision_id),
+    user_id TEXT NOT NULL,
+    voided_by TEXT NOT NULL REFERENCES decisions (decision_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS voided_of_user ON voided (user_id);
+CREATE TABLE IF NOT EXISTS checkpoints (
+    user_id TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    open_from INTEGER NOT NULL,
+    digest BLOB NOT NULL
+) WITHOUT ROWID;
+"""
+"""`voided`: own decisions that were never shown, because a caller decided by itself.
+`checkpoints`: SHA-256 of the state file that holds a user's first `seq` feedbacks, and the
+first decision row that was still open then: what stands before it needs no reading."""
 
 SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -50,4 +68,5 @@ CREATE TABLE late (
     feedback_at INTEGER NOT NULL,
     answered_at INTEGER
 );
+{SINCE_2}
 """

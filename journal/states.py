@@ -1,10 +1,11 @@
 """Directories of users' states: one JSON file a user, named by the hash of the user's id."""
 
+import hashlib
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from journal.live_notes import note
 from policies.errors import BadInput
 from policies.state import UserState, file_name, from_json, to_json
 
@@ -27,29 +28,30 @@ def read_states(directory: str | os.PathLike[str]) -> dict[str, UserState]:
     return out
 
 
-def read_state(directory: Path, user_id: str) -> UserState | None:
-    """A user's checkpoint, None when there is none; one that cannot be read is said and left.
+def read_state(directory: Path, user_id: str, digest: bytes) -> UserState | None:
+    """A user's checkpoint, None when there is none; one that cannot be used is said and left.
 
-    A checkpoint is a convenience: whoever has the journal can do without it.
+    `digest` is the SHA-256 (32 bytes) of the file as it was written: a checkpoint is a
+    convenience, and whoever has the journal does without one that was cut or edited since.
     """
     file = directory / file_name(user_id)
     try:
-        state = from_json(file.read_text(encoding="utf-8"), str(file))
-        if state.user_id != user_id:
-            raise BadInput(str(file), f"must be the state of {user_id}", state.user_id)
-        return state
+        text = file.read_bytes()
+        if hashlib.sha256(text).digest() != digest:
+            raise BadInput(str(file), f"is not what was written of {user_id}")
+        return from_json(text.decode(), str(file))
     except FileNotFoundError:
         return None
     except (BadInput, OSError, UnicodeDecodeError) as error:
-        print(f"checkpoint not used: {error}", file=sys.stderr)
+        note("checkpoint_not_used", message=str(error))
         return None
 
 
-def write_state(directory: Path, state: UserState) -> None:
-    """Writes one state; the file is the old one or the new one, never a part."""
+def write_state(directory: Path, state: UserState, text: str | None = None) -> None:
+    """Writes one state, `text` its JSON; the file is the old one or the new one, never a part."""
     target = directory / file_name(state.user_id)
-    part = target.with_suffix(".part")
-    part.write_text(to_json(state), encoding="utf-8")
+    part = target.with_suffix(f".{os.getpid()}.part")
+    part.write_text(to_json(state) if text is None else text, encoding="utf-8")
     os.replace(part, target)
 
 

@@ -27,17 +27,20 @@ class UserLoop:
 
     state: UserState
     open: dict[str, Decision] = field(default_factory=dict)
+    _due: int | None = 0  # no open tip is due before this; None: none ever
 
     def expire(self, now: int) -> list[Feedback]:
         """Folds the silence of every tip whose window closed by `now` (microseconds).
 
         By (deadline, decision_id), before anything else that happens at `now`.
         """
-        due = sorted(
-            (d.deadline, d.decision_id)
-            for d in self.open.values()
-            if d.deadline is not None and d.deadline <= now
+        if self._due is None or now < self._due:
+            return []
+        awaited = sorted(
+            (d.deadline, d.decision_id) for d in self.open.values() if d.deadline is not None
         )
+        due = [(at, name) for at, name in awaited if at <= now]
+        self._due = awaited[len(due)][0] if len(due) < len(awaited) else None
         return [self._fold(name, "expired", DEFAULT_REWARD, at) for at, name in due]
 
     def decide(
@@ -71,8 +74,18 @@ class UserLoop:
             int(action),
             reward_window_s,
         )
-        self.open[decision_id] = decision
+        self.record(decision)
         return decision, scores
+
+    def record(self, decision: Decision) -> None:
+        """Awaits the answer to a decision, whoever made it."""
+        self.open[decision.decision_id] = decision
+        if decision.deadline is not None and (self._due is None or decision.deadline < self._due):
+            self._due = decision.deadline
+
+    def void(self, decision_id: str) -> None:
+        """An open tip that was never shown: it will be neither answered nor expired."""
+        del self.open[decision_id]
 
     def answer(self, decision_id: str, feedback: str | None, reward: float, at: int) -> Feedback:
         """Folds a person's answer to an open tip, arrived at `at` (microseconds)."""

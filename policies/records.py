@@ -84,8 +84,8 @@ def decision_digest(decision: Decision) -> bytes:
         _text(d.features),
         struct.pack("<qqqqq", d.decided_at, d.state_seq, len(d.arms), width, d.action),
         struct.pack("<qd", window, d.pscore),
-        *map(_text, d.candidate_ids),
-        *map(_text, d.arms),
+        _texts(d.candidate_ids),
+        _texts(d.arms),
         np.ascontiguousarray(d.context, dtype="<f8").tobytes(),
         np.ascontiguousarray(d.pmf, dtype="<f8").tobytes(),
     ]
@@ -114,7 +114,14 @@ def record_digest(decision: Decision, feedback: Feedback | None) -> bytes:
 
 def _text(text: str) -> bytes:
     raw = text.encode()
-    return struct.pack("<I", len(raw)) + raw
+    return _length(len(raw)) + raw
+
+
+def _texts(texts: Sequence[str]) -> bytes:
+    return b"".join([_length(len(raw)) + raw for raw in [text.encode() for text in texts]])
+
+
+_length = struct.Struct("<I").pack
 
 
 def seconds(window: str) -> int | None:

@@ -53,6 +53,9 @@ def canonical(policy: Policy) -> str:
     A policy that has no parameter but its seed writes it only when it is not 0, and a
     parameter that came later (`SILENT`) only when it is not the default.
     """
+    global _latest
+    if policy is _latest[0]:
+        return _latest[1]
     cls: Any = type(policy)
     name = {home: short for short, home in POLICIES.items()}.get(
         f"{cls.__module__}:{cls.__qualname__}", f"{cls.__module__}:{cls.__qualname__}"
@@ -62,9 +65,12 @@ def canonical(policy: Policy) -> str:
         for f in fields(cls)
         if not (f.metadata.get("silent") and getattr(policy, f.name) == f.default)
     ]
-    if written == [("seed", 0)]:
-        return name
-    return f"{name}:{','.join(f'{key}={value}' for key, value in written)}"
+    spec = f"{name}:{','.join(f'{key}={value}' for key, value in written)}"
+    _latest = (policy, name if written == [("seed", 0)] else spec)
+    return _latest[1]
+
+
+_latest: tuple[Any, str] = (None, "")  # a server asks for one frozen policy again and again
 
 
 def is_ours(spec: str) -> bool:

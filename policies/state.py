@@ -66,7 +66,9 @@ class UserState:
         at = bisect_left(self.arms, arm)
         if at < len(self.arms) and self.arms[at] == arm:
             return at + 1
-        return self.slot(OTHER) if arm != OTHER and self._full() else 0
+        if len(self.arms) < MAX_ARMS or arm == OTHER or not self._full():
+            return 0
+        return self.slot(OTHER)
 
     def fold(self, arm: str, context: Any, reward: float, decision_id: str, at: int) -> None:
         """Folds one feedback at `at` (microseconds): `context (d,)`, its reward."""

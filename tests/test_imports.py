@@ -36,7 +36,7 @@ def _is_open(node: ast.AST) -> bool:
 def test_each_package_imports_only_what_stands_left_of_it(package: str) -> None:
     """policies <- journal <- sim <- replay, and nobody imports serve, tests or benchmarks."""
     allowed = CHAIN[: CHAIN.index(package) + 1]
-    forbidden = {*CHAIN, "serve", "tests", "benchmarks"} - set(allowed)
+    forbidden = {*CHAIN, "serve", "serving", "tests", "benchmarks"} - set(allowed)
     assert modules(package)
     for path in modules(package):
         for name in imported(path):
@@ -56,11 +56,13 @@ def test_policies_do_no_input_or_output() -> None:
 
 
 def test_the_server_imports_policies_and_the_live_journal_alone() -> None:
-    """serve.py is parse -> decide -> append -> reply."""
-    for name in imported(ROOT / "serve.py"):
-        top = name.partition(".")[0]
-        assert top in sys.stdlib_module_names or top in ("numpy", "policies", "journal"), name
-        assert top != "journal" or name.startswith("journal.live"), name
+    """serve.py and serving/ are parse -> decide -> append -> reply."""
+    ours = ("numpy", "policies", "journal", "serving")
+    for path in (ROOT / "serve.py", *modules("serving")):
+        for name in imported(path):
+            top = name.partition(".")[0]
+            assert top in sys.stdlib_module_names or top in ours, name
+            assert top != "journal" or name.startswith("journal.live"), name
 
 
 def test_importing_the_server_loads_nothing_heavy() -> None:
@@ -87,13 +89,13 @@ def test_a_help_text_loads_nothing_heavy(package: str) -> None:
 
 def test_notebooks_are_imported_by_nothing() -> None:
     """They import and plot."""
-    for package in (*CHAIN, "benchmarks", "tests"):
+    for package in (*CHAIN, "serving", "benchmarks", "tests"):
         for path in modules(package):
             assert "notebooks" not in {name.partition(".")[0] for name in imported(path)}
 
 
 def test_files_are_small() -> None:
     """One reason to exist fits into a few screens."""
-    for package in (*CHAIN, "benchmarks", "tests"):
+    for package in (*CHAIN, "serving", "benchmarks", "tests"):
         for path in modules(package):
             assert len(path.read_text().splitlines()) <= MOST_LINES, path.relative_to(ROOT)

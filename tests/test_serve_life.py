@@ -217,7 +217,7 @@ def refused(*options: str) -> str:
         (("--policy", "nonesuch"), "policy: must be one of random, linucb"),
         (("--policy", "linucb:alpha=-1"), "alpha"),
         (("--policy", "linucb:epsilon=0"), "--allow-deterministic"),
-        (("--workers", "2"), "--workers: must be 1"),
+        (("--workers", "0"), "--workers: must be 1 to 64"),
         (("--workers", "many"), "--workers"),
         (("--port", "99999"), "--port: must be 0 to 65535"),
         (("--port", "-1"), "--port"),

@@ -169,14 +169,14 @@ def test_a_restart_goes_on_with_the_same_bits(
         if i % 3:
             desk.journal.answer(decision.decision_id, None, (i % 5 - 2) / 2)
     last = desk.ask(seed=99)
-    expected = desk.journal._loops["u"][1].state
+    expected = desk.journal._users["u"].loop.state
     text = to_json(expected)
     desk.journal.close()
     happens(desk.where / "state")
     desk.journal = desk.open()
     decision, _ = desk.journal.decide(POLICY, last)
     assert decision.state_seq == expected.seq
-    assert to_json(desk.journal._loops["u"][1].state) == text
+    assert to_json(desk.journal._users["u"].loop.state) == text
     assert bool(capsys.readouterr().err) == (happens in (_damage, _ahead))
 
 

@@ -195,3 +195,24 @@ def test_any_program_of_requests_is_what_a_dict_says_and_passes_the_audit(
                 shutil.rmtree(twin.states)
                 twin.states.mkdir()
         twin.holds()
+
+
+# ---- journals of before
+
+
+def test_a_journal_of_the_first_schema_is_read_and_brought_up_to_date(twin: Any) -> None:
+    """Its records stay as they are; its states, which nothing vouches for, are made anew."""
+    twin.live(20)
+    twin.close()
+    for statement in (
+        "DROP TABLE voided",
+        "DROP TABLE checkpoints",
+        "UPDATE meta SET value = '1' WHERE key = 'schema'",
+    ):
+        _execute(twin.path, statement)
+    assert len(read_log(twin.path)) == 20
+    twin.reopen(close=False)
+    with closing(sqlite3.connect(twin.path)) as db:
+        assert db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == ("2",)
+    twin.live(20)
+    twin.holds()

@@ -1,0 +1,205 @@
+"""The scorer's goals, measured: interleaved windows, medians, and what they are compared with.
+
+    python -m benchmarks.serve_load --rounds 9 --seconds 3 [--peer PYTHON] [--workers 2]
+
+`--peer` is a Python that has fastapi and uvicorn beside numpy and numba: it serves the same
+policy and the same commit (benchmarks/serve_peer.py). Every request is durable: one fsync a
+batch. The journals stand in --where, on the disk that is to be measured.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from benchmarks.serve_client import Crowd, Window
+
+ROOT = Path(__file__).resolve().parents[1]
+USERS, CANDIDATES = 500, 10
+NAMES = ("hour_sin", "hour_cos", "is_overdue", "task_age", "priority")
+SPEC = "linucb:alpha=1"
+
+
+def request(method: str, path: str, body: Any = None) -> bytes:
+    raw = b"" if body is None else json.dumps(body).encode()
+    length = f"Content-Length: {len(raw)}\r\n" if body is not None else ""
+    kind = "Content-Type: application/json\r\n" if body is not None else ""
+    return f"{method} {path} HTTP/1.1\r\nHost: bench\r\n{kind}{length}\r\n".encode() + raw
+
+
+def scores() -> Callable[[], bytes]:
+    """POST /score of 500 people, 10 candidates with ready features each."""
+    rng = np.random.default_rng(0)
+    bodies = []
+    for i in range(2_000):
+        candidates = []
+        for k in range(CANDIDATES):
+            values = [*rng.uniform(-1, 1, 2), float(rng.integers(2)), *rng.random(2)]
+            features = {n: float(v) for n, v in zip(NAMES, values, strict=True)}
+            candidates.append({"id": f"t{k}", "arm": f"a{k % 4}", "features": features})
+        body = {"user_id": f"u{i % USERS}", "candidates": candidates}
+        bodies.append(request("POST", "/score", body))
+    return itertools.cycle(bodies).__next__
+
+
+@contextmanager
+def served(where: Path, command: list[str]) -> Iterator[tuple[int, int]]:
+    """A server of its own process; its port and its id."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TIPBANDIT_BENCH": str(where)}
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
+            if found:
+                break
+        else:
+            raise SystemExit(f"{command[0]} did not start")
+        yield int(found[1]), process.pid
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used: unlike its latencies, hardly a matter of its neighbours."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def bare_append(where: Path, rate: float, seconds: float, size: int) -> Window:
+    """What the disk gives: records of `size` bytes at `rate`, all that are due in one fdatasync."""
+    out, sent, total = Window(seconds), 0, int(rate * seconds)
+    handle = os.open(where / "append", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    began = perf_counter()
+    try:
+        while sent < total:
+            due = min(total, int((perf_counter() - began) * rate) + 1)
+            if due == sent:
+                continue
+            os.write(handle, bytes(size * (due - sent)))
+            os.fdatasync(handle)
+            now = perf_counter()
+            out.latencies += [now - (began + i / rate) for i in range(sent, due)]
+            sent = due
+    finally:
+        os.close(handle)
+    return out
+
+
+def measure(asked: argparse.Namespace, where: Path) -> dict[str, list[Window]]:
+    """All windows, by name, in turns."""
+    score = scores()
+    health = request("GET", "/healthz")
+    found: dict[str, list[Window]] = {}
+    ours = [
+        *(sys.executable, "serve.py", "--policy", SPEC, "--port", "0"),
+        *("--state", str(where / "states"), "--journal", str(where / "live.db")),
+        *("--workers", str(asked.workers)),
+    ]
+    peer = [
+        *(asked.peer or "", "-m", "uvicorn", "benchmarks.serve_peer:app", "--port", "0"),
+        *("--no-access-log", "--log-level", "info"),
+    ]
+
+    def keep(name: str, window: Window, process: int = 0, before: float = 0.0) -> None:
+        found.setdefault(name, []).append(window)
+        if asked.verbose:
+            took = f"p50 {window.ms(50):7.2f} ms  p99 {window.ms(99):7.2f} ms"
+            print(f"{name:26} {window.rate:8,.0f}/s  {took}", file=sys.stderr)
+        if process:
+            window.cpu = cpu_seconds(process) - before
+
+    with served(where, ours) as (port, pid):
+        eight, many = Crowd("127.0.0.1", port, 8), Crowd("127.0.0.1", port, 64)
+        for crowd in (eight, many):
+            crowd.busy(score, 1.0)  # warm
+        ids: list[str] = []
+
+        def seen(body: bytes) -> None:
+            ids.append(json.loads(body)["decision_id"])
+
+        def answer() -> bytes:
+            return request("POST", "/reward", {"decision_id": ids.pop(), "feedback": "done"})
+
+        for _ in range(asked.rounds):
+            keep("/score paced 1000/s", eight.paced(score, 1000, asked.seconds))
+            keep("/healthz paced 1000/s", eight.paced(lambda: health, 1000, asked.seconds))
+            keep("bare append paced 1000/s", bare_append(where, 1000, asked.seconds, 1200))
+            used = cpu_seconds(pid)
+            keep("/score 64 busy", many.busy(score, asked.seconds), pid, used)
+            while len(ids) < 300 * asked.seconds + 1:
+                eight.busy(score, 0.2, seen)
+            keep("/reward paced 300/s", eight.paced(answer, 300, asked.seconds))
+            keep("bare append paced 300/s", bare_append(where, 300, asked.seconds, 300))
+            used = cpu_seconds(pid)
+            keep("/score 8 busy", eight.busy(score, asked.seconds), pid, used)
+            if asked.peer:
+                with served(where, peer) as (other, its_pid):
+                    peers = Crowd("127.0.0.1", other, 8)
+                    peers.busy(score, 1.0)
+                    used = cpu_seconds(its_pid)
+                    keep("fastapi 8 busy", peers.busy(score, asked.seconds), its_pid, used)
+                    peers.close()
+        eight.close()
+        many.close()
+    return found
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(
+        prog="benchmarks.serve_load",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument("--rounds", type=int, default=9)
+    options.add_argument("--seconds", type=float, default=3.0)
+    options.add_argument("--workers", type=int, default=1)
+    options.add_argument("--peer", help="a Python with fastapi and uvicorn")
+    options.add_argument("--where", type=Path, help="a directory on the disk to measure")
+    options.add_argument("--verbose", action="store_true", help="every window on stderr")
+    options.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    asked = options.parse_args()
+    with tempfile.TemporaryDirectory(dir=asked.where) as directory:
+        found = measure(asked, Path(directory))
+    table = {
+        name: {
+            "rps": statistics.median(w.rate for w in windows),
+            "p50_ms": statistics.median(w.ms(50) for w in windows),
+            "p99_ms": statistics.median(w.ms(99) for w in windows),
+            "requests": sum(len(w.latencies) for w in windows),
+            "cpu_us": statistics.median(w.cpu / len(w.latencies) * 1e6 for w in windows),
+            "errors": sum(w.errors for w in windows),
+        }
+        for name, windows in found.items()
+    }
+    if asked.json:
+        print(json.dumps({"load_average": os.getloadavg(), "windows": table}))
+        return
+    print(f"medians of {asked.rounds} windows of {asked.seconds:g} s, {asked.workers} worker(s)")
+    for name, row in table.items():
+        print(
+            f"{name:26} {row['rps']:8,.0f}/s   p50 {row['p50_ms']:7.2f} ms   p99"
+            f" {row['p99_ms']:7.2f} ms   {row['requests']:8,d} requests, {row['errors']} errors"
+            + (f", {row['cpu_us']:.0f} us of CPU each" if row["cpu_us"] else "")
+        )
+    if "fastapi 8 busy" in found:
+        pairs = zip(found["/score 8 busy"], found["fastapi 8 busy"], strict=True)
+        print(f"over fastapi, 8 busy: {statistics.median(a.rate / b.rate for a, b in pairs):.2f} x")
+    print("load average of the machine: {:.1f} {:.1f} {:.1f}".format(*os.getloadavg()))
+
+
+if __name__ == "__main__":
+    main()
