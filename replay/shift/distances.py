@@ -79,10 +79,10 @@ def equal_users(user: Ints) -> float:
 def chances(measures: Sequence[Measure], users: int, seed: int) -> list[float | None]:
     """p of each measure: how often no drift, but other people, would be as far apart.
 
-    Wild cluster bootstrap (Cameron, Gelbach & Miller, 2008) of KS or total variation, user by
-    user: a share's influence is summed within each of the `users` (in both logs if the user is)
-    and takes one random sign a draw, the same for every measure. None: fewer than `FEW_USERS`
-    users of equal size in either log.
+    Wild cluster bootstrap with the null imposed (Cameron, Gelbach & Miller, 2008) of KS or total
+    variation: what a user has in a cell beyond the share of both logs together is summed (over
+    both logs if the user is in both) and takes one random sign a draw, the same for every
+    measure. None: fewer than `FEW_USERS` users of equal size in either log.
     """
     told = [
         i
@@ -129,11 +129,15 @@ class _Asked:
             edges = np.unique(np.concatenate(both))
         self.count = len(edges) + 1
         self.sides = [_Summed(side, edges) for side in (measure.old, measure.new)]
-        self.gap = self.sides[1].share - self.sides[0].share
+        old, new = self.sides
+        self.gap = new.share - old.share
+        sizes = [len(s.cell) for s in self.sides]
+        self.null = (old.share * sizes[0] + new.share * sizes[1]) / sum(sizes)
 
     def influence(self, first: int, last: int) -> Floats:
-        """Influence `(last - first, c)` of users on new minus old shares."""
-        return self.sides[1].influence(first, last) - self.sides[0].influence(first, last)
+        """What users `first:last` add to new minus old shares were there no drift, `(u, c)`."""
+        old, new = (side.influence(first, last, self.null) for side in self.sides)
+        return new - old
 
     def distance(self, gap: Floats) -> Floats:
         """(B,) of gaps `(B, c)`."""
@@ -154,15 +158,15 @@ class _Summed:
         self.cell = np.searchsorted(edges, side.value[order], "left")
         self.count = len(edges) + 1
         self.share = np.bincount(self.cell, minlength=self.count) / len(self.cell)
-        g = len(np.unique(self.user))
-        self.scale = np.sqrt(g / (g - 1)) / len(self.cell)
 
-    def influence(self, first: int, last: int) -> Floats:
+    def influence(self, first: int, last: int, null: Floats) -> Floats:
         start, stop = np.searchsorted(self.user, [first, last], "left")
         key = (self.user[start:stop] - first) * self.count + self.cell[start:stop]
         counts = np.bincount(key, minlength=(last - first) * self.count)
         counts = counts.reshape(last - first, self.count).astype(np.float64)
-        found: Floats = (counts - counts.sum(axis=1, keepdims=True) * self.share) * self.scale
+        size = counts.sum(axis=1, keepdims=True)
+        # 1 - size / n as in the jackknife (CR3): a large user pulls the share towards itself
+        found: Floats = (counts - size * null) / (len(self.cell) - size)
         return found
 
 

@@ -1,11 +1,8 @@
 """Two logs side by side: every measure with its figures and a plain reading."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from journal.log import Log
 from policies.errors import BadInput
@@ -152,15 +149,9 @@ def _shift(measure: Measure, p: float | None) -> Shift:
         "ks" if numbers else "total variation",
         ks(old, new) if numbers else total_variation(cells.old, cells.new),
         p,
-        (_mean(old), _mean(new)) if numbers else None,
+        (float(old.mean()), float(new.mean())) if numbers else None,
         (len(old), len(new)),
     )
-
-
-def _mean(values: Any) -> float:
-    """The mean; scaled first, since a sum of the largest doubles is not finite."""
-    scale = float(np.abs(values).max()) or 1.0
-    return math.fsum(values / scale) / len(values) * scale
 
 
 def _about(log: Log) -> dict[str, Any]:

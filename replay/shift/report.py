@@ -16,6 +16,7 @@ from replay.shift.drift import LARGE, MODERATE, Drift, Shift
 
 SHOWN = 4  # measures whose cells are drawn
 MOST = 30  # measures whose PSI is drawn
+WIDEST = 1.0  # PSI; longer bars are cut and have their number
 LABELS = 14  # cells of a panel; of more, the first
 COLOURS = {"stable": "#1b7837", "moderate": "#b8860b", "large": "#b2182b"}
 
@@ -80,7 +81,9 @@ def plot(found: Drift) -> bytes:
     axes = figure.add_subplot(grid[:, :2])
     for y, s in enumerate(bars):
         colour = COLOURS[s.reading]
-        axes.barh(y, s.psi, color=colour if s.drifted else "none", edgecolor=colour)
+        fill = colour if s.drifted else "none"
+        axes.barh(y, min(s.psi, WIDEST), color=fill, edgecolor=colour)
+        axes.text(min(s.psi, WIDEST) + 0.01, y, f"{s.psi:.2f}", va="center", fontsize=7)
     axes.set_yticks(range(len(bars)), [_label(s.name) for s in bars], fontsize=8)
     axes.invert_yaxis()
     axes.axvline(MODERATE, color="0.6", lw=1, ls=":", label=f"{MODERATE:g} moderate")
