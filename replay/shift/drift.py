@@ -106,7 +106,7 @@ class Drift:
             "old": _about(self.pair.old),
             "new": _about(self.pair.new),
             "features": self.pair.old.features,
-            "users_in_both": len({*self.pair.old.user_names} & {*self.pair.new.user_names}),
+            "users_in_both": self.pair.in_both,
             "seed": self.seed,
             "says": self.says,
             "drifted": self.drifted,

@@ -42,6 +42,11 @@ class Pair:
     users: tuple[Ints, Ints]  # (n,) of each log, index into all users
     total: int  # users of either log
 
+    @property
+    def in_both(self) -> int:
+        """Users of both logs."""
+        return len(self.old.user_names) + len(self.new.user_names) - self.total
+
 
 def pair_of(old: Log, new: Log) -> Pair:
     """Raises `BadInput` where the feature sets or their sizes differ."""
@@ -51,16 +56,28 @@ def pair_of(old: Log, new: Log) -> Pair:
     if old.context.shape[1] != new.context.shape[1]:
         rule = f"must have as many features as {old.path}, {old.context.shape[1]}"
         raise BadInput(new.path, rule, new.context.shape[1])
-    names = {name: i for i, name in enumerate(dict.fromkeys([*old.user_names, *new.user_names]))}
-    users = tuple(
-        np.array([names[name] for name in log.user_names], np.int64)[log.user] for log in (old, new)
-    )
-    return Pair(old, new, (users[0], users[1]), len(names))
+    index = {name: i for i, name in enumerate(old.user_names)}
+    if not (of_rows(old) or of_rows(new)):
+        for name in new.user_names:
+            index.setdefault(name, len(index))
+        to = np.array([index[name] for name in new.user_names], np.int64)
+    else:
+        to = len(index) + np.arange(len(new.user_names))
+    total = max(len(old.user_names), int(to.max()) + 1)
+    return Pair(old, new, (old.user, to[new.user]), total)
+
+
+def of_rows(log: Log) -> bool:
+    """Whether no user has two decisions: its ids name rows, and nobody of another log."""
+    return len(log.user_names) == len(log)
 
 
 def measures(pair: Pair, notes: list[str]) -> Iterator[Measure]:
     """All that both logs have; what one of them lacks is said in `notes`."""
     old, new = pair.old, pair.new
+    for log in (old, new):
+        if of_rows(log):
+            notes.append(f"{log.path}: no user has two decisions: rows are treated as independent")
     whose = [np.repeat(u, np.diff(x.offsets)) for u, x in zip(pair.users, (old, new), strict=True)]
     for j in range(old.context.shape[1]):
         yield Measure(

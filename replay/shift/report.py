@@ -86,12 +86,14 @@ def plot(found: Drift) -> bytes:
         axes.text(min(s.psi, WIDEST) + 0.01, y, f"{s.psi:.2f}", va="center", fontsize=7)
     axes.set_yticks(range(len(bars)), [_label(s.name) for s in bars], fontsize=8)
     axes.invert_yaxis()
+    axes.set_xlim(0, 1.15 * min(WIDEST, max(LARGE, *(s.psi for s in bars))))
     axes.axvline(MODERATE, color="0.6", lw=1, ls=":", label=f"{MODERATE:g} moderate")
     axes.axvline(LARGE, color="0.6", lw=1, label=f"{LARGE:g} large")
     axes.set_xlabel("PSI; filled: more than people differ by chance")
     axes.legend(fontsize=7)
     for i, s in enumerate(panels):
         _cells(figure.add_subplot(grid[i // 2, 2 + i % 2]), s)
+    figure.legend(*figure.axes[-1].get_legend_handles_labels(), loc="outside upper right", ncols=2)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=110, metadata={"Software": None})
     return out.getvalue()
@@ -102,12 +104,11 @@ def _cells(axes: Axes, s: Shift) -> None:
     at = np.arange(len(kept))
     axes.bar(at - 0.2, s.cells.old[kept], 0.4, color="0.6", label="old")
     axes.bar(at + 0.2, s.cells.new[kept], 0.4, color="#2166ac", label="new")
-    names = [_label(s.cells.names[i], 16) for i in kept]
-    axes.set_xticks(at, names, fontsize=6, rotation=60, ha="right")
+    names = [_label(s.cells.names[i], 24) for i in kept]
+    axes.set_xticks(at, names, fontsize=6, rotation_mode="anchor", rotation=60, ha="right")
     axes.set_title(_label(s.name), fontsize=8)
     axes.set_ylabel("share", fontsize=7)
     axes.tick_params(axis="y", labelsize=7)
-    axes.legend(fontsize=6)
 
 
 def _label(text: str, most: int = 32) -> str:

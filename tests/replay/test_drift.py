@@ -193,6 +193,17 @@ def test_arms_of_each_persons_own_are_no_drift(log: Log) -> None:
     assert it.cells.old.sum() == pytest.approx(1)
 
 
+def test_rows_without_users_are_nobody_of_another_log(log: Log) -> None:
+    """An importer's `row-7` in two logs is not one person; it is said that rows are the sample."""
+    frame = frame_of_log(log).drop(columns="digest")
+    frame["user_id"] = [f"row-{i}" for i in range(len(frame))]
+    rows = log_of_frame(frame)
+    found = drift(rows, rows)
+    assert found.to_dict()["users_in_both"] == 0
+    assert sum("rows are treated as independent" in n for n in found.notes) == 2
+    assert found.drifted == []
+
+
 def test_what_one_log_lacks_is_said(log: Log) -> None:
     """No propensities; every window open still."""
     frame = frame_of_log(log).drop(columns=["digest", "pmf", "pscore"])
