@@ -11,6 +11,7 @@ import typer
 from journal.cli import BROKEN, note
 from policies.errors import BadInput, one_line
 from replay.like.command import study
+from replay.shift.command import drift
 
 app = typer.Typer(
     add_completion=False,
@@ -298,6 +299,9 @@ app.command(
     epilog="Example: python -m replay study --like log.parquet --policy random --policy linucb "
     "--replicates 100 --out results/like"
 )(study)
+app.command(epilog="Example: python -m replay drift may.parquet june.parquet --out results/drift")(
+    drift
+)
 
 
 def _first_reason(found: Any) -> str | None:

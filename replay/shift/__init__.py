@@ -1,0 +1,1 @@
+"""What changed between two logs. Not named `drift`: that is the function's name."""
