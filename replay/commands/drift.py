@@ -1,25 +1,21 @@
-"""The command `drift` of `python -m replay`; it loads what it needs when it runs."""
+"""The command `drift`."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from journal.cli import note
-
-_KINDS = "Parquet or Arrow file, a directory of them, a journal (.db), obd:DIR or vw:FILE."
+from replay.commands.arguments import KINDS, Json, print_json
 
 
 def drift(
-    old: Annotated[str, typer.Argument(metavar="OLD", help=f"The earlier log: {_KINDS}")],
+    old: Annotated[str, typer.Argument(metavar="OLD", help=f"The earlier log: {KINDS}")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="The later log, of the same kinds.")],
     out: Annotated[
         Path | None, typer.Option(help="Results folder: drift.json, summary.md, a plot.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """What changed from one log to another: contexts, arms, propensities, rewards."""
     from replay.reports.report import check_directory
@@ -34,7 +30,7 @@ def drift(
     for notice in found.notes:
         note(f"note: {notice}")
     if as_json:
-        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+        print_json(found.to_dict())
         return
     print(summary(found), end="")
     if out is not None:

@@ -1,6 +1,5 @@
-"""The command `study` of `python -m replay`; it loads what it needs when it runs."""
+"""The command `study`."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +7,7 @@ from typing import Annotated
 import typer
 
 from journal.cli import note
+from replay.commands.arguments import KINDS, Json, print_json
 
 
 class Learning(StrEnum):
@@ -22,8 +22,7 @@ def study(
         str,
         typer.Option(
             metavar="LOG",
-            help="The log whose world is made: Parquet or Arrow file, a directory of them, a "
-            "journal (.db), obd:DIR or vw:FILE.",
+            help=f"The log whose world is made: {KINDS}",
         ),
     ],
     policy: Annotated[
@@ -50,9 +49,7 @@ def study(
     out: Annotated[
         Path | None, typer.Option(help="Results folder: study.json, summary.md, a plot.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """A world like a log: which estimator to trust there, and the value if deployed."""
     from replay.like.report import summary
@@ -76,7 +73,7 @@ def study(
     for notice in found.log.notes:
         note(f"note: {notice}")
     if as_json:
-        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+        print_json(found.to_dict())
         return
     print(summary(found), end="")
     if out is not None:

@@ -1,0 +1,42 @@
+"""The commands of `python -m replay`, a file each; each loads what it needs when it runs."""
+
+from collections.abc import Callable
+
+import typer
+
+from replay.commands.audit import audit
+from replay.commands.convert import convert
+from replay.commands.drift import drift
+from replay.commands.evaluate import evaluate
+from replay.commands.study import study
+from replay.commands.train import train
+from replay.commands.validate import validate
+
+COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
+    (validate, "validate results/mornings.parquet --policy linucb"),
+    (audit, "audit results/live.db --state results/state"),
+    (convert, "convert log.parquet vw:log.json"),
+    (train, "train log.parquet --until 2026-01-19T00:00:00Z --out state"),
+    (
+        evaluate,
+        "evaluate log.parquet --policy random --policy linucb:alpha=1 --against logged "
+        "--learn logged",
+    ),
+    (
+        study,
+        "study --like log.parquet --policy random --policy linucb --replicates 100 "
+        "--out results/like",
+    ),
+    (drift, "drift may.parquet june.parquet --out results/drift"),
+)
+"""Each with an example of its use."""
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Would the other policy have done better, and can this log even tell?",
+    epilog="Example: python -m replay evaluate log.parquet --policy linucb --against logged",
+)
+for command, example in COMMANDS:
+    app.command(epilog=f"Example: python -m replay {example}")(command)
