@@ -42,7 +42,8 @@ def log_of_frame(
             raise BadInput(f"{name}: columns", "maps names of docs/log-schema.md", ours)
         if theirs not in frame.columns:
             raise BadInput(f"{name}: columns[{ours!r}]", "must be a column of the frame", theirs)
-    found = {c: taken.get(c, c) for c in schema.NAMES}
+    claimed = set(taken.values())  # a column named for another purpose is not also its own
+    found = {c: taken.get(c, c) for c in schema.NAMES if c in taken or c not in claimed}
     twice = frame.columns[frame.columns.duplicated()].intersection(list(found.values()))
     if len(twice):
         raise BadInput(f"{name} column {twice[0]}", "must be there once")

@@ -47,6 +47,11 @@ def make(spec: str) -> Policy:
     return policy
 
 
+def policy_of(given: str | Policy) -> Policy:
+    """A policy as it is, or the one of a spec. Raises `BadInput` as `make`."""
+    return make(given) if isinstance(given, str) else given
+
+
 def canonical(policy: Policy) -> str:
     """The spec in full, every parameter written: `make(canonical(p)) == p`.
 

@@ -11,7 +11,7 @@ from journal.cli import progress
 from policies.arrays import Floats
 from policies.errors import BadInput
 from policies.policy import Policy
-from policies.spec import canonical
+from policies.spec import canonical, policy_of
 from policies.state import UserState
 from sim.closed import WINDOW_S, Closed
 from sim.plan import World
@@ -64,13 +64,13 @@ def run(
     scenario: str,
     users: int,
     days: int,
-    policies: Sequence[Policy],
+    policies: Sequence[str | Policy],
     seed: int = 0,
     window_s: int | None = WINDOW_S,
 ) -> list[Deployed]:
-    """Each policy with the same people and the same noise, from empty states."""
+    """Each policy (or spec) with the same people and the same noise, from empty states."""
     world = World(scenario, users, days, seed)
-    return [_run(world, policy, window_s) for policy in policies]
+    return [_run(world, policy_of(policy), window_s) for policy in policies]
 
 
 def difference(ours: Deployed, theirs: Deployed) -> dict[str, Any]:
@@ -103,9 +103,9 @@ def _sums(one: Closed, since: int | None) -> tuple[float, float, float]:
 
 def deployed(
     world: Mapping[str, Any],
-    policy: Policy,
+    policy: str | Policy,
     *,
-    behavior: Policy,
+    behavior: str | Policy,
     until: int | None = None,
     states: Mapping[str, UserState] | None = None,
     learn: bool = True,
@@ -116,15 +116,16 @@ def deployed(
     `states` (default: empty), or learning from what was folded by then, on top of `states`
     that come from elsewhere.
     """
+    ours, theirs = policy_of(policy), policy_of(behavior)
     try:
         which = World(world["scenario"], world["users"], world["days"], world["seed"])
         window_s = world["reward_window_s"]
     except (KeyError, TypeError) as error:
         raise BadInput("the log's world", "must say scenario, users, days, seed", error) from None
     total = count = 0.0
-    for i in progress(range(which.users), which.users, f"{canonical(policy)}, closed loop"):
+    for i in progress(range(which.users), which.users, f"{canonical(ours)}, closed loop"):
         n, value, _ = _sums(
-            _take_over(which, i, window_s, behavior, policy, until, states or {}, learn), until
+            _take_over(which, i, window_s, theirs, ours, until, states or {}, learn), until
         )
         count, total = count + n, total + value
     if not count:

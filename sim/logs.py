@@ -5,6 +5,7 @@ from itertools import chain
 from journal import Log, log_of
 from journal.cli import progress
 from policies.policy import Policy
+from policies.spec import policy_of
 from sim.closed import WINDOW_S, Closed
 from sim.plan import World
 
@@ -13,17 +14,17 @@ def generate(
     scenario: str,
     users: int,
     days: int,
-    policy: Policy,
+    policy: str | Policy,
     seed: int = 0,
     window_s: int | None = WINDOW_S,
 ) -> Log:
-    """The log of `users` people over `days` days under `policy`, by time.
+    """The log of `users` people over `days` days under `policy` (or its spec), by time.
 
     Its file says which world it is (scenario, users, days, seed, reward_window_s), so the
     world can be run again in closed loop.
     """
-    world = World(scenario, users, days, seed)
-    lived = [_life(world, i, policy, window_s) for i in progress(range(users), users, "people")]
+    world, decides = World(scenario, users, days, seed), policy_of(policy)
+    lived = [_life(world, i, decides, window_s) for i in progress(range(users), users, "people")]
     rows = sorted(
         chain.from_iterable(lived), key=lambda row: (row[0].decided_at, row[0].decision_id)
     )

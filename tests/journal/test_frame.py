@@ -37,6 +37,14 @@ def test_other_names_and_ids_as_actions() -> None:
     assert log.context.shape == (6, 1)
 
 
+def test_a_column_named_for_another_purpose_is_not_also_its_own() -> None:
+    """A frame may call its contexts `features`, which is the name of a column of ours."""
+    contexts = [[[1.0], [2.0]], [[3.0], [4.0], [5.0]], [[6.0]]]
+    log = log_of_frame(frame(features=contexts), columns={**NAMES, "context": "features"})
+    assert log.context.ravel().tolist() == [1, 2, 3, 4, 5, 6]
+    assert log.features == "custom"
+
+
 def test_whole_numbers_on_both_sides_are_ambiguous() -> None:
     numbers = frame(shown=[[1, 2], [2, 3, 4], [1]], picked=[1, 2, 1])
     with pytest.raises(BadInput, match="say action_by='index' or 'id'"):
