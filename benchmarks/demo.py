@@ -5,36 +5,14 @@ A short list of the very commands a user would type, each printed before it runs
 
 import argparse
 import re
-import shlex
 import shutil
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.typed import run, say, served
+
 MIDDLE = "2026-01-19T00:00:00Z"  # the world begins on 2026-01-05 and lasts 28 days
 LINUCB = "linucb:alpha=1,epsilon=0.05"
-
-
-def say(text: str) -> None:
-    print(text, flush=True)
-
-
-def show(arguments: list[str]) -> None:
-    say(f"\n$ {shlex.join(['python', *arguments])}")
-
-
-def run(*arguments: str, keep: bool = False) -> str:
-    """Runs a command of ours as typed; ends the demo when it fails."""
-    show(list(arguments))
-    done = subprocess.run(
-        [sys.executable, *arguments], stdout=subprocess.PIPE if keep else None, text=True
-    )
-    if keep:
-        say(done.stdout.rstrip())
-    if done.returncode:
-        sys.exit(f"demo: exit code {done.returncode}")
-    return done.stdout or ""
 
 
 def main() -> None:
@@ -86,23 +64,9 @@ def main() -> None:
 def serve_and_play(out: Path) -> str:
     """What the audit printed."""
     live, journal = str(out / "live-state"), str(out / "live.db")
-    arguments = ["serve.py", "--policy", LINUCB, "--state", live, "--journal", journal]
-    arguments += ["--port", "0"]
-    show(arguments)
-    server = subprocess.Popen([sys.executable, *arguments], stderr=subprocess.PIPE, text=True)
-    try:
-        assert server.stderr is not None
-        line = server.stderr.readline()
-        say(line.rstrip())
-        where = re.search(r"http://\S+", line)
-        if where is None:
-            sys.exit("demo: the server did not start")
-        people = ["-m", "sim", "play", "--scenario", "mornings", "--url", where[0]]
+    with served("--policy", LINUCB, "--state", live, "--journal", journal) as server:
+        people = ["-m", "sim", "play", "--scenario", "mornings", "--url", server.url]
         run(*people, "--decisions", "300", "--seed", "2")
-    finally:
-        say("\n(stop the server: SIGTERM)")
-        server.send_signal(signal.SIGTERM)
-        server.wait(timeout=30)
     return run("-m", "replay", "audit", journal, "--state", live, keep=True)
 
 
