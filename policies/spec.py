@@ -47,7 +47,7 @@ def make(spec: str) -> Policy:
     return policy
 
 
-def policy_of(given: str | Policy) -> Policy:
+def as_policy(given: str | Policy) -> Policy:
     """A policy as it is, or the one of a spec. Raises `BadInput` as `make`."""
     return make(given) if isinstance(given, str) else given
 

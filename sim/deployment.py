@@ -11,7 +11,7 @@ from journal.cli import progress
 from policies.arrays import Floats
 from policies.errors import BadInput
 from policies.policy import Policy
-from policies.spec import canonical, policy_of
+from policies.spec import canonical, as_policy
 from policies.state import UserState
 from sim.closed import WINDOW_S, Closed
 from sim.plan import World
@@ -70,7 +70,7 @@ def run(
 ) -> list[Deployed]:
     """Each policy (or spec) with the same people and the same noise, from empty states."""
     world = World(scenario, users, days, seed)
-    return [_run(world, policy_of(policy), window_s) for policy in policies]
+    return [_run(world, as_policy(policy), window_s) for policy in policies]
 
 
 def difference(ours: Deployed, theirs: Deployed) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def deployed(
     `states` (default: empty), or learning from what was folded by then, on top of `states`
     that come from elsewhere.
     """
-    ours, theirs = policy_of(policy), policy_of(behavior)
+    ours, theirs = as_policy(policy), as_policy(behavior)
     try:
         which = World(world["scenario"], world["users"], world["days"], world["seed"])
         window_s = world["reward_window_s"]

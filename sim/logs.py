@@ -5,7 +5,7 @@ from itertools import chain
 from journal import Log, log_of
 from journal.cli import progress
 from policies.policy import Policy
-from policies.spec import policy_of
+from policies.spec import as_policy
 from sim.closed import WINDOW_S, Closed
 from sim.plan import World
 
@@ -23,7 +23,7 @@ def generate(
     Its file says which world it is (scenario, users, days, seed, reward_window_s), so the
     world can be run again in closed loop.
     """
-    world, decides = World(scenario, users, days, seed), policy_of(policy)
+    world, decides = World(scenario, users, days, seed), as_policy(policy)
     lived = [_life(world, i, decides, window_s) for i in progress(range(users), users, "people")]
     rows = sorted(
         chain.from_iterable(lived), key=lambda row: (row[0].decided_at, row[0].decision_id)
