@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from journal.live import LiveJournal
+from journal.live_experiment import read_experiment
 from policies.errors import BadInput, one_line
-from policies.experiment import Experiment, name_of, parse, policies_of
+from policies.experiment import Experiment, name_of, policies_of
 from policies.policy import Policy
 from policies.records import seconds
 from policies.spec import canonical, make
@@ -107,14 +108,7 @@ def _served(options: argparse.Namespace) -> Policy | Experiment:
     """The policy, or the experiment of the file."""
     if options.experiment is None:
         return make(options.policy)
-    where = f"--experiment {options.experiment}"
-    try:
-        return parse(Path(options.experiment).read_text(encoding="utf-8"), where)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        if isinstance(error, BadInput):
-            raise
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BadInput(where, f"cannot be read ({reason})") from None
+    return read_experiment(options.experiment)
 
 
 def _work(

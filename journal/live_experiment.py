@@ -6,10 +6,21 @@ from pathlib import Path
 
 from journal.live_rows import rows_of
 from policies.errors import BadInput
-from policies.experiment import Experiment
+from policies.experiment import Experiment, parse
 from policies.records import Decision
 
 _KEY = "experiment "  # of `meta`, before the experiment's name
+
+
+def read_experiment(path: str | Path) -> Experiment:
+    """The experiment of a TOML file. Raises `BadInput` for one that cannot be read or is none."""
+    where = f"--experiment {path}"
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BadInput(where, f"cannot be read ({reason})") from None
+    return parse(text, where)
 
 
 def kept_text(db: sqlite3.Connection, experiment: Experiment) -> str:
