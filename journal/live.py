@@ -206,6 +206,8 @@ class LiveJournal:
                 raise Conflict(f"request_id {asked.request_id} was used for another request")
             return Decided(stored.decision, stored.scores, again=True)
         check_same_features(user.loop, asked)
+        if isinstance(policy, Experiment):
+            check_kept(policy, kept_text(db, policy))
         served = policy_of(policy, asked.user_id)
         decision, scores = user.loop.decide(
             served, _new_id(), now, asked.candidate_ids, asked.arms, asked.context, self._window
