@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from journal.live import LiveJournal
+from journal.live_experiment import read_experiment
 from policies.errors import BadInput, one_line
+from policies.experiment import Experiment, name_of, policies_of
 from policies.policy import Policy
 from policies.records import seconds
 from policies.spec import canonical, make
@@ -47,7 +49,9 @@ def parser() -> argparse.ArgumentParser:
         description="Serves a policy at POST /score and POST /reward (docs/serving.md).",
         epilog="Example: python serve.py --policy linucb:alpha=1 --state state --journal live.db",
     )
-    out.add_argument("--policy", required=True, metavar="SPEC", help="the policy that decides")
+    what = out.add_mutually_exclusive_group(required=True)
+    what.add_argument("--policy", metavar="SPEC", help="the policy that decides")
+    what.add_argument("--experiment", metavar="FILE", help="TOML: several, each for its users")
     out.add_argument("--state", required=True, metavar="DIR", help="the users' states")
     out.add_argument("--journal", required=True, metavar="FILE", help="the live journal, SQLite")
     out.add_argument("--host", default="127.0.0.1", help="default: loopback only")
@@ -68,10 +72,12 @@ def parser() -> argparse.ArgumentParser:
 
 def serve(options: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT, then lets requests finish and writes checkpoints."""
-    policy = make(options.policy)
-    if not policy.explores and not options.allow_deterministic:
-        rule = "is deterministic, its log could evaluate no other policy: give it an epsilon > 0"
-        raise BadInput(f"policy {canonical(policy)}", f"{rule} or say --allow-deterministic")
+    policy = _served(options)
+    for each in policies_of(policy):
+        if not each.explores and not options.allow_deterministic:
+            rule = "is deterministic, its log could evaluate no other policy: give it an epsilon"
+            said = f"{rule} > 0 or say --allow-deterministic"
+            raise BadInput(f"policy {canonical(each)}", said)
     if not 1 <= options.workers <= WORKERS_LIMIT:
         raise BadInput("--workers", f"must be 1 to {WORKERS_LIMIT}", options.workers)
     if not 0 <= options.port <= 65535:
@@ -81,21 +87,33 @@ def serve(options: argparse.Namespace) -> int:
     where = place()
     if where is not None:
         return _work(options, policy, token, socket.socket(fileno=where.listening), where)
-    LiveJournal(Path(options.journal), Path(options.state)).close()  # refused before it listens
+    journal = LiveJournal(Path(options.journal), Path(options.state))  # refused before it listens
+    try:
+        if isinstance(policy, Experiment):
+            journal.keep(policy)
+    finally:
+        journal.close()
     sock = _listen(options.host, options.port, token)
     host, port = sock.getsockname()[:2]
-    serving = f"serving {canonical(policy)} on http://{f'[{host}]' if ':' in host else host}:{port}"
+    serving = f"serving {name_of(policy)} on http://{f'[{host}]' if ':' in host else host}:{port}"
     if options.workers == 1:
         return _work(options, policy, token, sock, None, serving)
-    memory = Metrics.bytes_needed(ENDPOINTS, options.workers)
+    memory = Metrics.bytes_needed(ENDPOINTS, options.workers, policy)
     with sock, tempfile.TemporaryFile(prefix="tipbandit-metrics-") as shared:
         shared.truncate(memory)
         return Supervisor(sock, shared.fileno(), options.workers).run(serving)
 
 
+def _served(options: argparse.Namespace) -> Policy | Experiment:
+    """The policy, or the experiment of the file."""
+    if options.experiment is None:
+        return make(options.policy)
+    return read_experiment(options.experiment)
+
+
 def _work(
     options: argparse.Namespace,
-    policy: Policy,
+    policy: Policy | Experiment,
     token: str | None,
     sock: socket.socket,
     where: Place | None,
@@ -103,7 +121,7 @@ def _work(
 ) -> int:
     """One process that serves, alone or as a worker at its place."""
     share = (1, 0, -1) if where is None else (where.workers, where.worker, where.memory)
-    metrics = Metrics(ENDPOINTS, canonical(policy), *share)
+    metrics = Metrics(ENDPOINTS, policy, *share)
     journal = LiveJournal(
         Path(options.journal),
         Path(options.state),

@@ -106,14 +106,15 @@ def _missing(table: Any, wanted: Any) -> Any:
 def _check_lengths(table: Any, path: str) -> None:
     lengths = pc.list_value_length(table["candidate_ids"]).to_numpy()
     _first(path, "candidate_ids", lengths < 1, lengths, "needs at least one candidate")
-    for name in ("candidate_ids", "arms", "context", "pmf", "expected_reward"):
+    for name in ("candidate_ids", "arms", "context", "pmf", "expected_reward", "task_inputs"):
         column = schema.one_array(table[name])
         if column.null_count == len(column):
             continue
         own = pc.fill_null(pc.list_value_length(column), -1).to_numpy()
         bad = (own != lengths) & (own >= 0)
         _first(path, name, bad, own, "must have one entry a candidate")
-        _check_no_nulls(column, name, path)
+        if name != "task_inputs":  # null there: its features were given, not its task
+            _check_no_nulls(column, name, path)
     action = table["action"].to_numpy()
     bad = (action < 0) | (action >= lengths)
     _first(path, "action", bad, action, "must be an index into the candidates")
@@ -145,6 +146,7 @@ def check_values(log: Log) -> None:
         rule = f"must be at most {schema.LARGEST:g} in size"
         _first(log.path, name, np.abs(column) > schema.LARGEST, column, rule, rows)
     _check_probabilities(log, rows)
+    _check_assignments(log)
     _check_rewards(log, rows)
     _check_times(log)
 
@@ -161,6 +163,16 @@ def _check_names(log: Log) -> None:
             rule = "must be 1-256 characters of [A-Za-z0-9._:@+-]"
             raise BadInput(f"{path} row {at}, column user_id", rule, name)
     _ = log.features  # raises for two
+
+
+def _check_assignments(log: Log) -> None:
+    """An assignment is whole: experiment, variant and its probability."""
+    given = _present(log, "experiment")
+    for name in ("variant", "variant_probability"):
+        values = log.table[name].to_numpy()
+        _first(log.path, name, _present(log, name) != given, given, "must be there with experiment")
+    bad = given & ~((values > 0) & (values <= 1))
+    _first(log.path, "variant_probability", bad, values, "must be in (0, 1]")
 
 
 def _check_rewards(log: Log, rows: Any) -> None:

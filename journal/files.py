@@ -77,8 +77,10 @@ def _together(tables: Sequence[Any], name: str) -> Any:
         raise BadInput(f"{name}: reward_range", "must be the same in all files", ranges)
     world = said[0][1] if all(w == said[0][1] for _, w in said) else None
     priors = dict.fromkeys(p for t in tables for p in schema.know_priors(t.schema, name))
+    kept = dict.fromkeys(e.text for t in tables for e in schema.experiments(t.schema, name))
     table = pa.concat_tables([t.replace_schema_metadata(None) for t in tables])
-    return table.replace_schema_metadata(schema.metadata(ranges[0], world, tuple(priors)))
+    about = schema.metadata(ranges[0], world, tuple(priors), tuple(kept))
+    return table.replace_schema_metadata(about)
 
 
 def write_log(log: Log, path: str | os.PathLike[str]) -> None:
@@ -114,19 +116,42 @@ def write_log(log: Log, path: str | os.PathLike[str]) -> None:
 
 
 def _journal(name: str) -> Any:
+    from journal.live_experiment import kept_experiments
     from journal.live_rows import know_kept_priors, records
 
     try:
         know_kept_priors(name)
         rows = list(records(name))
         pairs = [(decision, feedback) for decision, feedback, _ in rows]
-        return log_of(pairs, digests=[digest for _, _, digest in rows], path=name).table
+        return log_of(
+            pairs,
+            digests=[digest for _, _, digest in rows],
+            further=_beside(name, [decision.decision_id for decision, _ in pairs]),
+            experiments=kept_experiments(name),
+            path=name,
+        ).table
     except sqlite3.DatabaseError as error:
         raise BadInput(name, f"cannot be read as a live journal ({error})") from None
     except BadInput:
         raise
     except (pa.ArrowException, KeyError, OverflowError, TypeError, ValueError) as error:
         raise BadInput(name, f"holds a record that cannot be read ({error})") from None
+
+
+def _beside(name: str, decision_ids: Sequence[str]) -> dict[str, list[Any]]:
+    """The columns of what a journal keeps beside its decisions, null where it has nothing."""
+    from journal.live_experiment import assignments
+    from journal.live_inputs import task_inputs
+
+    of = {decision_id: rest for decision_id, *rest in assignments(name)}
+    rows = [of.get(decision_id, (None, None, None)) for decision_id in decision_ids]
+    read = dict(task_inputs(name))
+    return {
+        "experiment": [row[0] for row in rows],
+        "variant": [row[1] for row in rows],
+        "variant_probability": [row[2] for row in rows],
+        "task_inputs": [read.get(decision_id) for decision_id in decision_ids],
+    }
 
 
 def _table(path: Path) -> Any:

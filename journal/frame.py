@@ -87,7 +87,9 @@ def log_of_frame(
     kept = frame.attrs.get(_ATTRS, {})
     span = reward_range or kept.get("reward_range", REWARD_RANGE)
     table = pa.table(built).replace_schema_metadata(
-        schema.metadata(span, kept.get("world"), kept.get("priors", ()))
+        schema.metadata(
+            span, kept.get("world"), kept.get("priors", ()), kept.get("experiments", ())
+        )
     )
     return log_of_table(table, name)
 
@@ -95,13 +97,15 @@ def log_of_frame(
 def frame_of_log(log: Log) -> pd.DataFrame:
     """The log as a DataFrame with the schema's columns; lists stay lists.
 
-    Its `attrs` hold the log's range of rewards, simulated world and priors, for the way back.
+    Its `attrs` hold the log's range of rewards, simulated world, priors and experiments, for the
+    way back.
     """
     frame: pd.DataFrame = log.table.to_pandas()
     if frame["pscore"].isna().any():
         frame["pscore"] = frame["pscore"].astype("Float64")  # unknown, where NaN would be wrong
     about = {"reward_range": log.reward_range, "world": log.world, "priors": log.priors}
-    frame.attrs[_ATTRS] = about
+    texts = tuple(e.text for e in schema.experiments(log.table.schema, log.path))
+    frame.attrs[_ATTRS] = {**about, "experiments": texts}
     return frame
 
 
@@ -187,7 +191,7 @@ def _plain(series: Any, name: str, column: str) -> Any:
         return _moments(series, name, column)
     if column == "digest":
         return [None if v is None else bytes(v) for v in series]
-    if column in ("pmf", "expected_reward", "arms"):
+    if column in ("pmf", "expected_reward", "arms", "task_inputs"):
         return [None if v is None or isinstance(v, float) else list(v) for v in series]
     nullable = isinstance(series.dtype, pd.Float64Dtype)
     if column == "pscore" and not nullable and not series.isna().all():

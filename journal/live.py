@@ -27,7 +27,9 @@ from journal.live_calls import (
     Told,
     Unavailable,
 )
+from journal.live_experiment import check_kept, insert_assignment, kept_text
 from journal.live_file import JournalFile
+from journal.live_inputs import insert_inputs
 from journal.live_lookups import (
     check_same_features,
     is_elsewhere,
@@ -46,6 +48,7 @@ from journal.live_rows import (
 from journal.live_users import User, checkpoint, follow, rebuilt
 from journal.states import write_state
 from policies.arrays import Floats
+from policies.experiment import Experiment, policy_of
 from policies.policy import Policy
 from policies.records import Decision, Feedback
 from policies.state import UserState
@@ -86,17 +89,18 @@ class LiveJournal:
         self._events: list[str] = []
         self._closed = False
 
-    def commit(self, policy: Policy, batch: Sequence[Call]) -> list[Outcome]:
+    def commit(self, policy: Policy | Experiment, batch: Sequence[Call]) -> list[Outcome]:
         """All of a batch in its order and one transaction; on disk when this returns.
 
         The outcome of a call is an exception when it alone was refused. Raises
         `Unavailable` when nothing of the batch could be written; what memory held of it is
-        forgotten, and read again from the journal.
+        forgotten, and read again from the journal. An experiment decides with the policy of
+        each user's variant, and every decision's variant is written.
         """
         with self._transaction() as db:
             return [self._one(db, policy, call) for call in batch]
 
-    def decide(self, policy: Policy, asked: Asked) -> tuple[Decision, Floats]:
+    def decide(self, policy: Policy | Experiment, asked: Asked) -> tuple[Decision, Floats]:
         """A tip for a user: the decision and its scores `(K,)`; a retry gets the same.
 
         Raises `Conflict` when the request_id was used for another request.
@@ -114,6 +118,12 @@ class LiveJournal:
         told = Told(decision_id, feedback, reward, answered_at)
         with self._transaction() as db:
             return self._answer(db, told)
+
+    def keep(self, experiment: Experiment) -> None:
+        """Keeps the content of an experiment. Raises `BadInput` for another one of its name."""
+        with self._transaction() as db:
+            text = kept_text(db, experiment)
+        check_kept(experiment, text)
 
     def check(self) -> None:
         """Raises `Unavailable` when the journal cannot be written now."""
@@ -161,7 +171,7 @@ class LiveJournal:
         while len(self._users) > CACHED_USERS:
             self._users.popitem(last=False)
 
-    def _one(self, db: sqlite3.Connection, policy: Policy, call: Call) -> Outcome:
+    def _one(self, db: sqlite3.Connection, policy: Policy | Experiment, call: Call) -> Outcome:
         """What one call of a batch comes to. It computes first and writes then."""
         try:
             if isinstance(call, Asked):
@@ -183,7 +193,7 @@ class LiveJournal:
         self._users.pop(user_id, None)
         self._touched.pop(user_id, None)
 
-    def _decide(self, db: sqlite3.Connection, policy: Policy, asked: Asked) -> Decided:
+    def _decide(self, db: sqlite3.Connection, policy: Policy | Experiment, asked: Asked) -> Decided:
         stored = stored_request(db, asked)
         user = self._user(db, asked.user_id)
         now = self._now(user)
@@ -196,11 +206,17 @@ class LiveJournal:
                 raise Conflict(f"request_id {asked.request_id} was used for another request")
             return Decided(stored.decision, stored.scores, again=True)
         check_same_features(user.loop, asked)
+        if isinstance(policy, Experiment):
+            check_kept(policy, kept_text(db, policy))
+        served = policy_of(policy, asked.user_id)
         decision, scores = user.loop.decide(
-            policy, _new_id(), now, asked.candidate_ids, asked.arms, asked.context, self._window
+            served, _new_id(), now, asked.candidate_ids, asked.arms, asked.context, self._window
         )
         self._insert(db, user, now, expired)
         user.n = insert_decision(db, decision, scores, asked.request_id, asked.body)
+        insert_inputs(db, decision.decision_id, asked.inputs)
+        if isinstance(policy, Experiment):
+            insert_assignment(db, policy, decision)
         return Decided(decision, scores)
 
     def _answer(self, db: sqlite3.Connection, told: Told) -> Answered:
@@ -247,6 +263,7 @@ class LiveJournal:
         self._insert(db, user, now, expired)
         scores = np.zeros(0)
         user.n = insert_decision(db, decision, scores, asked.request_id, asked.body)
+        insert_inputs(db, decision.decision_id, asked.inputs)
         return Recorded(decision, voided)
 
     def _now(self, user: User) -> int:

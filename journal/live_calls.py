@@ -18,6 +18,7 @@ class Asked:
     features: str
     request_id: str | None = None
     body: bytes = b""  # a digest of the request, to tell a retry from another request
+    inputs: str | None = None  # JSON of what the encoder read of raw tasks, live_inputs.py
 
 
 @dataclass(frozen=True, slots=True)

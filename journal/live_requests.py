@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from journal.live_calls import Asked, Call, Elsewhere, Told
+from journal.live_inputs import inputs_of
 from journal.live_lookups import ELSEWHERE
 from journal.live_schema import DECISION, REWARD, SCORE, body_check
 from policies.errors import BadInput
@@ -83,19 +84,21 @@ def asked_of(body: Json) -> Asked:
 def _asked(body: Json) -> Asked:
     now = None if body.get("now") is None else parse_instant(body["now"], "now")
     zone = None if body.get("timezone") is None else parse_zone(body["timezone"])
-    ids, arms, contexts = [], [], []
+    ids, arms, contexts, tasks = [], [], [], []
     for i, candidate in enumerate(body["candidates"]):
         task, name, arm = candidate.get("task"), candidate.get("id"), candidate.get("arm")
         if task is not None:
             contexts.append(_encoded(task, now, zone, f"candidates[{i}].task"))
         else:
             contexts.append(_in_order(candidate["features"]))
+        tasks.append(task)
         ids.append(name or _from_task(task, "id", f"candidates[{i}].id"))
         arms.append(arm or _from_task(task, "project_id", f"candidates[{i}].arm", OTHER))
     twice = first_duplicate(ids)
     if twice is not None:
         raise BadInput(f"candidates[{twice}].id", "each candidate may be given once", ids[twice])
     request_id = body.get("request_id")
+    any_task = tasks.count(None) < len(tasks)
     return Asked(
         body["user_id"],
         ids,
@@ -104,6 +107,7 @@ def _asked(body: Json) -> Asked:
         NAME,
         request_id,
         b"" if request_id is None else _digest(body),
+        inputs_of(body["now"], body["timezone"], tasks) if any_task else None,
     )
 
 
@@ -163,7 +167,7 @@ def elsewhere_of(body: Json) -> Elsewhere:
     name = body.get("policy")
     whole = Asked(
         asked.user_id, asked.candidate_ids, asked.arms, asked.context, NAME, asked.request_id,
-        _digest(body),
+        _digest(body), asked.inputs,
     )  # fmt: skip
     return Elsewhere(whole, ELSEWHERE if name is None else f"{ELSEWHERE}:{name}", pmf, action)
 

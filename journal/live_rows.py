@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from journal.live_calls import Told
-from journal.schema_sql import COLUMNS, SCHEMA, SINCE_2, VERSION
+from journal.schema_sql import COLUMNS, SCHEMA, SINCE_2, SINCE_3, VERSION
 from policies.arrays import Floats
 from policies.errors import BadInput
 from policies.prior import know, priors_in
@@ -57,7 +57,7 @@ def open_journal(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection:
                 db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
             elif found < VERSION:
                 told = f"UPDATE meta SET value = '{VERSION}' WHERE key = 'schema';"
-                db.executescript(f"BEGIN IMMEDIATE; {SINCE_2} {told} COMMIT;")
+                db.executescript(f"BEGIN IMMEDIATE; {SINCE_2} {SINCE_3} {told} COMMIT;")
         except BaseException:
             db.close()
             raise
@@ -115,6 +115,16 @@ def records(path: str | Path) -> Iterator[tuple[Decision, Feedback | None, bytes
                 f" LEFT JOIN feedback f USING (decision_id){kept} ORDER BY d.decided_at, d.n"
             )
         )
+    finally:
+        db.close()
+
+
+def rows_of(path: str | Path, query: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query of what schema 3 brought; none of a journal that is older."""
+    db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        if _check_version(db, path) >= 3:
+            yield from db.execute(query)
     finally:
         db.close()
 

@@ -306,6 +306,7 @@ def log_of_table(
     """
     log = Log(check_shape(table, path), path, source, notes)
     schema.know_priors(table.schema, path)
+    schema.experiments(table.schema, path)
     if values:
         check_values(log)
     return log

@@ -22,12 +22,15 @@ def log_of(
     expected_reward: Sequence[Floats] | None = None,
     world: Mapping[str, object] | None = None,
     digests: Sequence[bytes] | None = None,
+    further: Mapping[str, Sequence[Any]] | None = None,
+    experiments: Sequence[str] = (),
     path: str = "memory",
 ) -> Log:
     """The columnar log of records, in their order.
 
     `expected_reward[i]` is the truth `(K_i,)`; `digests`, where they were kept, are kept
-    on, else they are computed.
+    on, else they are computed. `further` holds columns that no record has, by their name;
+    `experiments` the contents of those that the log is of.
     """
     if not records:
         raise BadInput(path, "a log has at least one decision", 0)
@@ -78,10 +81,13 @@ def log_of(
         truth,
         column("digest", digests or [record_digest(d, f) for d, f in records]),
     ]
+    kept = further or {}
+    columns += [
+        column(name, kept.get(name, [None] * len(records))) for name in fields.names[len(columns) :]
+    ]
     priors = [prior.text for prior in priors_in(sorted({d.policy for d in decisions}))]
-    table = pa.Table.from_arrays(
-        columns, schema=fields.with_metadata(schema.metadata(reward_range, world, priors))
-    )
+    about = schema.metadata(reward_range, world, priors, experiments)
+    table = pa.Table.from_arrays(columns, schema=fields.with_metadata(about))
     return Log(table, path)
 
 

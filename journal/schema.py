@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from policies.errors import BadInput
+from policies.experiment import Experiment, known_by
 from policies.prior import know
 
 VERSION = 1
@@ -42,6 +43,10 @@ def columns(width: int) -> pa.Schema:
             ("reward_window_s", pa.int64()),
             ("expected_reward", pa.list_(pa.float64())),
             ("digest", pa.binary(32)),
+            ("experiment", pa.string()),
+            ("variant", pa.string()),
+            ("variant_probability", pa.float64()),
+            ("task_inputs", pa.list_(pa.string())),
         ]
     )
 
@@ -53,9 +58,10 @@ def metadata(
     reward_range: tuple[float, float],
     world: Mapping[str, object] | None,
     priors: Sequence[str] = (),
+    experiments: Sequence[str] = (),
 ) -> dict[str, str]:
-    """What a file says of itself: schema version, range of rewards, the simulated world, and
-    the text of each prior that its policies started from.
+    """What a file says of itself: schema version, range of rewards, the simulated world, the
+    text of each prior that its policies started from and of each experiment it is of.
     """
     about = {
         "tipbandit_log": str(VERSION),
@@ -65,6 +71,8 @@ def metadata(
         about["world"] = json.dumps(dict(world), sort_keys=True)
     if priors:
         about["priors"] = json.dumps(list(priors), ensure_ascii=False)
+    if experiments:
+        about["experiments"] = json.dumps(list(experiments), ensure_ascii=False)
     return about
 
 
@@ -88,13 +96,27 @@ def about(
 
 def know_priors(schema: pa.Schema, path: str) -> tuple[str, ...]:
     """The texts of the priors that `metadata` wrote; from now on their names are known."""
-    texts = _said(schema, "priors", path)
+    texts = _texts(schema, "priors", path)
+    for i, text in enumerate(texts):
+        know(text, f"{path}: priors[{i}]")
+    return texts
+
+
+def experiments(schema: pa.Schema, path: str) -> tuple[Experiment, ...]:
+    """The experiments whose content `metadata` wrote; several of a name, of joined logs, are kept.
+
+    Raises `BadInput` for what is none.
+    """
+    texts = _texts(schema, "experiments", path)
+    return tuple(known_by(text, f"{path}: experiments[{i}]") for i, text in enumerate(texts))
+
+
+def _texts(schema: pa.Schema, key: str, path: str) -> tuple[str, ...]:
+    texts = _said(schema, key, path)
     if texts is None:
         return ()
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise BadInput(f"{path}: priors", "must be a list of texts", texts)
-    for i, text in enumerate(texts):
-        know(text, f"{path}: priors[{i}]")
+        raise BadInput(f"{path}: {key}", "must be a list of texts", texts)
     return tuple(texts)
 
 

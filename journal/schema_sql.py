@@ -1,6 +1,6 @@
 """The tables of the live journal."""
 
-VERSION = 2
+VERSION = 3
 
 COLUMNS = (
     "decision_id, user_id, decided_at, policy, features, state_seq, candidates, width, context,"
@@ -25,6 +25,21 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 """`voided`: own decisions that were never shown, because a caller decided by itself.
 `checkpoints`: SHA-256 of the state file that holds a user's first `seq` feedbacks, and the
 first decision row that was still open then: what stands before it needs no reading."""
+
+SINCE_3 = """
+CREATE TABLE IF NOT EXISTS assignments (
+    decision_id TEXT PRIMARY KEY REFERENCES decisions (decision_id),
+    experiment TEXT NOT NULL,
+    variant TEXT NOT NULL,
+    probability REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tasks (
+    decision_id TEXT PRIMARY KEY REFERENCES decisions (decision_id),
+    inputs TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+"""`assignments`: the user's variant of the experiment that a decision was served in.
+`tasks`: what the encoder read of the raw tasks of a decision, and nothing else of them."""
 
 SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -69,4 +84,5 @@ CREATE TABLE late (
     answered_at INTEGER
 );
 {SINCE_2}
+{SINCE_3}
 """

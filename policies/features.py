@@ -28,13 +28,14 @@ class Feature:
     low: float
     high: float
     whole: bool = False
+    libm: bool = False  # made by the platform's mathematics: another's may differ in the last bits
 
 
 FEATURES = (
-    Feature("hour_sin", -1.0, 1.0),
-    Feature("hour_cos", -1.0, 1.0),
+    Feature("hour_sin", -1.0, 1.0, libm=True),
+    Feature("hour_cos", -1.0, 1.0, libm=True),
     Feature("is_overdue", 0.0, 1.0, whole=True),
-    Feature("task_age", 0.0, 1.0),
+    Feature("task_age", 0.0, 1.0, libm=True),
     Feature("priority", 0.0, 1.0),
 )
 WIDTH = len(FEATURES)
@@ -93,6 +94,31 @@ def encode(
     )
 
 
+def read_of(task: Mapping[str, object]) -> dict[str, object]:
+    """What `encode` reads of a task it has accepted, and nothing else: of this it makes the same.
+
+    Times, a zone's name, a priority and whether it recurs; no content, description or label.
+    """
+    read: dict[str, object] = {}
+    for name in ("added_at", "created_at"):
+        if task.get(name) is not None:
+            read[name] = task[name]
+            break
+    if task.get("priority") is not None:
+        read["priority"] = task["priority"]
+    due = task.get("due")
+    if isinstance(due, Mapping):
+        read["due"] = kept = {}
+        kept["date"] = text = due.get("datetime") or due["date"]
+        if due.get("timezone") and _is_floating(text):
+            kept["timezone"] = due["timezone"]
+        if due.get("is_recurring"):
+            kept["is_recurring"] = True
+            if task.get("last_completed_at") is not None:
+                read["last_completed_at"] = task["last_completed_at"]
+    return read
+
+
 def priority_from_csv(priority: int) -> int:
     """Todoist's CSV exports count the other way round: there 1 is urgent, in the API 4."""
     return 5 - _priority(priority, "priority")
@@ -135,6 +161,11 @@ def _is_overdue(due: object, local: datetime, field: str) -> bool:
         zone = parse_zone(named, f"{field}.timezone") if named else local.tzinfo
         moment = moment.replace(tzinfo=zone)
     return moment < local
+
+
+def _is_floating(text: str) -> bool:
+    """Whether a due that was accepted is a time without an offset."""
+    return len(text) > len("2026-11-23") and datetime.fromisoformat(text).tzinfo is None
 
 
 def _age(task: Mapping[str, object], now: datetime, field: str) -> float:

@@ -19,10 +19,10 @@ from journal.live_calls import (
     Told,
 )
 from policies.errors import BadInput
+from policies.experiment import Experiment, name_of, policies_of
 from policies.features import NAME, WIDTH
 from policies.loop import probabilities
 from policies.policy import Policy
-from policies.spec import canonical
 from policies.state import OTHER, UserState
 from serving.http import Head, Refused
 from serving.metrics import Metrics
@@ -54,13 +54,16 @@ REFUSALS = {
 
 
 class App:
-    """A policy over a journal, its figures and who may use it."""
+    """A policy, or an experiment's several, over a journal, its figures and who may use it."""
 
     def __init__(
-        self, policy: Policy, journal: LiveJournal, metrics: Metrics, token: str | None = None
+        self,
+        policy: Policy | Experiment,
+        journal: LiveJournal,
+        metrics: Metrics,
+        token: str | None = None,
     ) -> None:
         self.policy, self.journal, self.metrics = policy, journal, metrics
-        self.spec = canonical(policy)
         self.gauges: Callable[[], dict[str, tuple[str, float]]] = dict  # of who serves it
         self._authorization = None if token is None else f"Bearer {token}".encode()
 
@@ -83,7 +86,10 @@ class App:
         if isinstance(outcome, Decided | Recorded) and outcome.again:
             add("duplicates_total", of="score" if isinstance(outcome, Decided) else "decision")
         elif isinstance(outcome, Decided):
-            add("decisions_total", policy=self.spec)
+            add("decisions_total", policy=outcome.decision.policy)
+            if isinstance(self.policy, Experiment):
+                variant = self.policy.assigned(outcome.decision.user_id)
+                add("variant_decisions_total", variant=variant.name)
         elif isinstance(outcome, Recorded):
             add("decisions_total", policy="elsewhere")
             add("voided_total", outcome.voided is not None)
@@ -102,7 +108,10 @@ class App:
     def readyz(self) -> str:
         """It can decide and write: whoever listens is warm."""
         self.journal.check()
-        return json.dumps({"ready": True, "policy": self.spec, "features": NAME})
+        said = {"ready": True, "policy": name_of(self.policy), "features": NAME}
+        if isinstance(self.policy, Experiment):
+            said["experiment"] = self.policy.name
+        return json.dumps(said)
 
     def figures(self) -> str:
         """Prometheus' text format."""
@@ -155,8 +164,9 @@ PAGES: dict[str, Callable[[App], str]] = {
 }
 
 
-def warm(policy: Policy) -> None:
+def warm(policy: Policy | Experiment) -> None:
     """Compiles the kernels before the first person waits for them."""
     state = UserState.empty("warm-up", NAME, WIDTH)
-    probabilities(policy, state, [OTHER], np.zeros((1, WIDTH)), "warm-up")
+    for each in policies_of(policy):
+        probabilities(each, state, [OTHER], np.zeros((1, WIDTH)), "warm-up")
     state.fold(OTHER, np.zeros(WIDTH), 0.0, "warm-up", 0)

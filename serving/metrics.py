@@ -8,6 +8,9 @@ import mmap
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
+from policies.experiment import Experiment, policies_of
+from policies.policy import Policy
+from policies.spec import canonical
 from serving.http import REASONS
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
@@ -27,6 +30,7 @@ SINGLE = {
 HELP = {
     "requests_total": "Requests by endpoint and status.",
     "decisions_total": "Decisions by policy.",
+    "variant_decisions_total": "Decisions by variant of the experiment.",
     "rewards_total": "Rewards applied, by kind.",
     "duplicates_total": "Retries of what was written before.",
     **SINGLE,
@@ -43,9 +47,14 @@ class Metrics:
     """One worker's view: it counts into its row and reads all of them."""
 
     def __init__(
-        self, endpoints: Sequence[str], spec: str, workers: int = 1, worker: int = 0, fd: int = -1
+        self,
+        endpoints: Sequence[str],
+        served: Policy | Experiment,
+        workers: int = 1,
+        worker: int = 0,
+        fd: int = -1,
     ) -> None:
-        self._spec = spec
+        self._served = served
         self._histograms = ["commit", *endpoints]
         names = [*self._names(endpoints)]
         self._at = {name: i for i, name in enumerate(names)}
@@ -56,16 +65,19 @@ class Metrics:
         self._row = self._all[worker * self._width : (worker + 1) * self._width]
 
     @staticmethod
-    def bytes_needed(endpoints: Sequence[str], workers: int) -> int:
+    def bytes_needed(endpoints: Sequence[str], workers: int, served: Policy | Experiment) -> int:
         """The size of the memory that `workers` share."""
-        return workers * Metrics(endpoints, "")._width * 8
+        return workers * Metrics(endpoints, served)._width * 8
 
     def _names(self, endpoints: Sequence[str]) -> Iterator[tuple[str, Labels]]:
         for endpoint in endpoints:
             for status in REASONS:
                 yield "requests_total", (("endpoint", endpoint), ("status", str(status)))
-        for policy in (self._spec, "elsewhere"):
+        for policy in (*map(canonical, policies_of(self._served)), "elsewhere"):
             yield "decisions_total", (("policy", policy),)
+        if isinstance(self._served, Experiment):
+            for variant in self._served.variants:
+                yield "variant_decisions_total", (("variant", variant.name),)
         for kind in KINDS:
             yield "rewards_total", (("kind", kind),)
         for of in ("score", "reward", "decision"):

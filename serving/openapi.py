@@ -84,6 +84,7 @@ def document() -> dict[str, Any]:
                 "It can decide and write.",
                 {"ready": {"const": True}, "policy": _ID, "features": _ID},
                 "503",
+                {"experiment": _ID},
             ),
             "/metrics": {
                 "get": {
@@ -147,8 +148,13 @@ def _post(summary: str, body: str, reply: str, statuses: str) -> dict[str, Any]:
     }
 
 
-def _get(summary: str, fields: dict[str, Any], statuses: str = "") -> dict[str, Any]:
-    content = {"application/json": {"schema": _reply(fields)}}
+def _get(
+    summary: str,
+    fields: dict[str, Any],
+    statuses: str = "",
+    optional: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    content = {"application/json": {"schema": _reply(fields, optional)}}
     return {
         "get": {
             "summary": summary,

@@ -31,8 +31,11 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, n
 )
 def generate(
     scenario: ScenarioOption,
-    policy: Annotated[str, typer.Option(help="Spec of the policy that decides.")],
     out: Annotated[Path, typer.Option(help="The log: .parquet, or .arrow for Arrow IPC.")],
+    policy: Annotated[str | None, typer.Option(help="Spec of the policy that decides.")] = None,
+    experiment: Annotated[
+        Path | None, typer.Option(help="Instead: TOML, several policies, each for its people.")
+    ] = None,
     users: Users = 100,
     days: Days = 28,
     seed: Seed = 0,
@@ -41,6 +44,7 @@ def generate(
 ) -> None:
     """Writes the log of a population, with each candidate's hidden expected reward."""
     from journal.files import write_log
+    from journal.live_experiment import read_experiment
     from policies import make
     from policies.errors import BadInput
     from policies.records import seconds
@@ -48,7 +52,10 @@ def generate(
 
     if not out.parent.is_dir():
         raise BadInput(str(out), "the directory does not exist", str(out.parent))
-    log = simulate(scenario, users, days, make(policy), seed, seconds(reward_window))
+    if (policy is None) == (experiment is None):
+        raise BadInput("usage", "give either --policy or --experiment, one of them")
+    served = make(policy) if policy is not None else read_experiment(str(experiment))
+    log = simulate(scenario, users, days, served, seed, seconds(reward_window))
     write_log(log, out)
     if as_json:
         print(json.dumps({"log": str(out), "decisions": len(log), **(log.world or {})}))

@@ -32,9 +32,12 @@ def shared() -> Path:
 class Server:
     """A running `serve.py` over a directory's `live.db` and `states`, on a free port."""
 
-    def __init__(self, where: Path, *options: str, policy: str = "linucb", **env: str) -> None:
+    def __init__(
+        self, where: Path, *options: str, policy: str | None = "linucb", **env: str
+    ) -> None:
         self.journal, self.states = where / "live.db", where / "states"
-        arguments = ["--policy", policy, "--state", str(self.states)]
+        arguments = [] if policy is None else ["--policy", policy]
+        arguments += ["--state", str(self.states)]
         arguments += ["--journal", str(self.journal), "--port", "0", *options]
         self.process = subprocess.Popen(
             [sys.executable, "-W", "error", "serve.py", *arguments],

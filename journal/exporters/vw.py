@@ -12,8 +12,12 @@ import numpy as np
 
 from journal.importers.vw_features import MOST_FEATURES
 from journal.log import NO_TIME, NONE, Log
+from journal.schema import experiments
 from policies.errors import BadInput
 from policies.records import EPOCH
+
+FURTHER = ("experiment", "variant", "variant_probability", "task_inputs")
+"""Columns whose values go into `_tipbandit` as they are."""
 
 
 def write(log: Log, file: str) -> None:
@@ -79,6 +83,7 @@ def _ours(log: Log, i: int) -> dict[str, Any]:
     start, stop = log.offsets[i], log.offsets[i + 1]
     truth = None if log.expected_reward is None else log.expected_reward[start:stop].tolist()
     digest, at = log.digest[i], int(log.feedback_at[i])
+    kept = experiments(log.table.schema, log.path) if i == 0 else ()
     return {
         "user_id": log.user_names[log.user[i]],
         "features": log.features,
@@ -92,7 +97,9 @@ def _ours(log: Log, i: int) -> dict[str, Any]:
         "digest": None if digest is None else digest.hex(),
         "reward_range": list(log.reward_range),
         "world": log.world,
+        **{name: log.table[name][i].as_py() for name in FURTHER},
         **({"priors": list(log.priors)} if i == 0 and log.priors else {}),
+        **({"experiments": [e.text for e in kept]} if i == 0 and kept else {}),
     }
 
 

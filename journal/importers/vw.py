@@ -48,19 +48,20 @@ def read(address: str) -> Log:
     context, names = found.features.columns(lengths, name)
     table = table_of(lines, found.users, silent, context, names)
     world = _same([line.our("world") for line in lines])
-    table = table.replace_schema_metadata(schema.metadata(span, world, _priors(lines[0], name)))
+    kept = [_kept(lines[0], key, name) for key in ("priors", "experiments")]
+    table = table.replace_schema_metadata(schema.metadata(span, world, *kept))
     notes = _notes(found, silent, names, span if of_data else None)
     return log_of_table(table, name, source=digest, notes=notes)
 
 
-def _priors(first: Line, name: str) -> list[str]:
-    """The texts of the log's priors, which its first line holds for all."""
-    priors = first.our("priors")
-    if priors is None:
+def _kept(first: Line, key: str, name: str) -> list[str]:
+    """The texts of the log's priors or experiments, which its first line holds for all."""
+    texts = first.our(key)
+    if texts is None:
         return []
-    if not isinstance(priors, list):
-        raise BadInput(f"{name} {first.where}, _tipbandit.priors", "must be a list", priors)
-    return priors
+    if not isinstance(texts, list):
+        raise BadInput(f"{name} {first.where}, _tipbandit.{key}", "must be a list", texts)
+    return texts
 
 
 def _lines(asked: Asked) -> tuple[_Found, str]:

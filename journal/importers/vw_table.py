@@ -80,6 +80,10 @@ def table_of(
         "reward_window_s": ours("reward_window_s", pa.int64()),
         "expected_reward": ours("expected_reward", fields.field("expected_reward").type),
         "digest": ours("digest", pa.binary(32), bytes.fromhex),
+        "experiment": ours("experiment", pa.string()),
+        "variant": ours("variant", pa.string()),
+        "variant_probability": ours("variant_probability", pa.float64()),
+        "task_inputs": ours("task_inputs", pa.list_(pa.string())),
     }  # fmt: skip
     return pa.table(columns)
 

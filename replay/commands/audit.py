@@ -20,7 +20,7 @@ def audit(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Checks digests, then rebuilds every pmf, action and state bit for bit; exit 1 if not."""
+    """Checks digests, tasks, assignments, then rebuilds pmfs, actions and states; exit 1 if not."""
     from journal.files import read_log
     from journal.states import read_states
     from policies import make
@@ -36,6 +36,13 @@ def audit(
             print(f"FAILED {failure}")
         for gap in found.unchecked:
             print(f"not checked: {gap}")
+        if found.encoded or found.encoded_within_4_ulp:
+            print(
+                f"{found.encoded} decisions' tasks encoded again, bit for bit; "
+                f"{found.encoded_within_4_ulp} more within 4 ulp"
+            )
+        if found.assigned:
+            print(f"{found.assigned} assignments are what the hash of their user gives")
         print(
             f"{found.digests} of {found.decisions} digests hold; {found.rebuilt} of "
             f"{found.decisions} decisions rebuilt bit for bit"

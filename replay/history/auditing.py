@@ -1,46 +1,24 @@
 """The audit: are the records as they were written, and does this code rebuild every one of them?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from journal.checks import check_values
 from journal.log import NONE, Log
 from policies import BadInput, make
-from policies.errors import one_line
 from policies.prior import is_prior_missing
 from policies.records import record_digest
 from policies.spec import is_ours
 from policies.state import UserState, to_json
 from replay.given import GivenLog, log_given
+from replay.history.assigned import check_assignments
+from replay.history.findings import Audit
 from replay.history.rebuilding import history_gap, rebuild
+from replay.history.skew import check_skew
 from replay.history.training import train
 
-
-@dataclass
-class Audit:
-    """What was found; `ok` when nothing contradicts the log."""
-
-    decisions: int = 0
-    digests: int = 0  # verified
-    rebuilt: int = 0  # pmf and action equal bit for bit
-    states: int = 0  # state files equal bit for bit
-    failures: list[str] = field(default_factory=list)
-    unchecked: list[str] = field(default_factory=list)  # what this log cannot show, and why
-
-    def fail(self, what: str) -> None:
-        """Notes what does not hold; a name from a log must not write lines of its own."""
-        self.failures.append(one_line(what))
-
-    def skip(self, what: str) -> None:
-        """Notes what cannot be checked, and why."""
-        self.unchecked.append(one_line(what))
-
-    @property
-    def ok(self) -> bool:
-        """Whether everything that could be checked held."""
-        return not self.failures
+__all__ = ["Audit", "audit"]
 
 
 def audit(
@@ -64,6 +42,8 @@ def audit(
     if found.failures:
         return found
     check_values(log)
+    check_skew(log, found)
+    check_assignments(log, found)
     if _can_rebuild(log, found):
         gap = history_gap(log)
         if gap is not None:

@@ -52,6 +52,11 @@ STUDIES = {
         "replay.studies.learner_table:learner_table",
         {"seeds": 30, "others": 3, "lives": 100},
     ),
+    "experiment": Study(
+        "replay.studies.experiment",
+        "replay.studies.experiment_table:experiment_table",
+        {"pool": 150, "days": 9, "runs": 40},
+    ),
     "pooled": Study("replay.studies.pooled", "replay.studies.tables:pooled_table", {"logs": 30}),
 }
 

@@ -213,6 +213,6 @@ def test_a_journal_of_the_first_schema_is_read_and_brought_up_to_date(twin: Any)
     assert len(read_log(twin.path)) == 20
     twin.reopen(close=False)
     with closing(sqlite3.connect(twin.path)) as db:
-        assert db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == ("2",)
+        assert db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == ("3",)
     twin.live(20)
     twin.holds()

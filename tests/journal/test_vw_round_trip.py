@@ -33,7 +33,12 @@ def rows(draw: st.DrawFn, width: int, low: float, high: float) -> dict[str, Any]
     weights[action] += 1
     pmf = (weights / weights.sum()).tolist()
     answered, at = draw(st.booleans()), draw(st.integers(0, 4 * 10**15))
+    assigned = draw(st.booleans())
     return {
+        "experiment": draw(TEXTS) if assigned else None,
+        "variant": draw(TEXTS) if assigned else None,
+        "variant_probability": draw(st.floats(1e-300, 1)) if assigned else None,
+        "task_inputs": draw(maybe(st.lists(maybe(TEXTS), min_size=k, max_size=k))),
         "user_id": draw(st.sampled_from(["ann", "b@c", "u:1"])),
         "decided_at": at,
         "policy": draw(TEXTS),

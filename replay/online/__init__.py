@@ -1,0 +1,1 @@
+"""What a log shows of policies that were served or ran beside one: experiments and shadows."""
