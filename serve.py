@@ -6,16 +6,19 @@ code that was evaluated, and writes.
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import ipaddress
 import os
 import socket
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from journal.live import LiveJournal
+from journal.live_shadows import challengers
 from policies.errors import BadInput, one_line
 from policies.policy import Policy
 from policies.records import seconds
@@ -48,6 +51,10 @@ def parser() -> argparse.ArgumentParser:
         epilog="Example: python serve.py --policy linucb:alpha=1 --state state --journal live.db",
     )
     out.add_argument("--policy", required=True, metavar="SPEC", help="the policy that decides")
+    out.add_argument(
+        "--shadow", action="append", default=[], metavar="SPEC",
+        help="log what this policy would have done, never serve it; up to 8 times",
+    )  # fmt: skip
     out.add_argument("--state", required=True, metavar="DIR", help="the users' states")
     out.add_argument("--journal", required=True, metavar="FILE", help="the live journal, SQLite")
     out.add_argument("--host", default="127.0.0.1", help="default: loopback only")
@@ -72,6 +79,7 @@ def serve(options: argparse.Namespace) -> int:
     if not policy.explores and not options.allow_deterministic:
         rule = "is deterministic, its log could evaluate no other policy: give it an epsilon > 0"
         raise BadInput(f"policy {canonical(policy)}", f"{rule} or say --allow-deterministic")
+    shadows = challengers(options.shadow, policy)
     if not 1 <= options.workers <= WORKERS_LIMIT:
         raise BadInput("--workers", f"must be 1 to {WORKERS_LIMIT}", options.workers)
     if not 0 <= options.port <= 65535:
@@ -80,14 +88,15 @@ def serve(options: argparse.Namespace) -> int:
     token = _token(options.token_file)
     where = place()
     if where is not None:
-        return _work(options, policy, token, socket.socket(fileno=where.listening), where)
+        sock = socket.socket(fileno=where.listening)
+        return _work(options, policy, shadows, token, sock, where)
     LiveJournal(Path(options.journal), Path(options.state)).close()  # refused before it listens
     sock = _listen(options.host, options.port, token)
     host, port = sock.getsockname()[:2]
     serving = f"serving {canonical(policy)} on http://{f'[{host}]' if ':' in host else host}:{port}"
     if options.workers == 1:
-        return _work(options, policy, token, sock, None, serving)
-    memory = Metrics.bytes_needed(ENDPOINTS, options.workers)
+        return _work(options, policy, shadows, token, sock, None, serving)
+    memory = Metrics.bytes_needed(ENDPOINTS, options.workers, shadows=[*map(canonical, shadows)])
     with sock, tempfile.TemporaryFile(prefix="tipbandit-metrics-") as shared:
         shared.truncate(memory)
         return Supervisor(sock, shared.fileno(), options.workers).run(serving)
@@ -96,6 +105,7 @@ def serve(options: argparse.Namespace) -> int:
 def _work(
     options: argparse.Namespace,
     policy: Policy,
+    shadows: Sequence[Policy],
     token: str | None,
     sock: socket.socket,
     where: Place | None,
@@ -103,14 +113,19 @@ def _work(
 ) -> int:
     """One process that serves, alone or as a worker at its place."""
     share = (1, 0, -1) if where is None else (where.workers, where.worker, where.memory)
-    metrics = Metrics(ENDPOINTS, canonical(policy), *share)
+    names = [*map(canonical, shadows)]
+    metrics = Metrics(ENDPOINTS, canonical(policy), *share, shadows=names)
     journal = LiveJournal(
         Path(options.journal),
         Path(options.state),
         seconds(options.reward_window),
         count=lambda event: metrics.add(f"{event}_total"),
+        shadows=shadows,
     )
     warm(policy)
+    for shadow in shadows:
+        with contextlib.suppress(Exception, SystemExit):  # it will fail again, and be counted
+            warm(shadow)
     # what was loaded stays: numba alone leaves 100,000 objects that no request should wait for
     gc.collect()
     gc.freeze()

@@ -2,15 +2,15 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from journal.live_calls import Told
-from journal.schema_sql import COLUMNS, SCHEMA, SINCE_2, VERSION
+from journal.live_calls import Shadowed, Told
+from journal.schema_sql import COLUMNS, SCHEMA, SINCE_2, SINCE_3, VERSION
 from policies.arrays import Floats
 from policies.errors import BadInput
 from policies.prior import know, priors_in
@@ -57,7 +57,7 @@ def open_journal(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection:
                 db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
             elif found < VERSION:
                 told = f"UPDATE meta SET value = '{VERSION}' WHERE key = 'schema';"
-                db.executescript(f"BEGIN IMMEDIATE; {SINCE_2} {told} COMMIT;")
+                db.executescript(f"BEGIN IMMEDIATE; {SINCE_2} {SINCE_3} {told} COMMIT;")
         except BaseException:
             db.close()
             raise
@@ -117,6 +117,23 @@ def records(path: str | Path) -> Iterator[tuple[Decision, Feedback | None, bytes
         )
     finally:
         db.close()
+
+
+def shadows_in(path: str | Path) -> dict[str, list[tuple[str, Floats | None]]]:
+    """By decision_id, the policies that were asked in shadow, sorted, each with its pmf `(K,)`.
+
+    None in the place of a pmf: the policy failed. Empty for a journal that asked none.
+    """
+    db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
+    out: dict[str, list[tuple[str, Floats | None]]] = {}
+    with closing(db):
+        if _check_version(db, path) < 3:
+            return out
+        rows = db.execute("SELECT decision_id, policy, pmf FROM shadows ORDER BY 1, 2")
+        for name, policy, pmf in rows:
+            given = None if pmf is None else np.frombuffer(pmf, dtype="<f8")
+            out.setdefault(name, []).append((policy, given))
+    return out
 
 
 def know_kept_priors(path: str | Path) -> None:
@@ -198,6 +215,22 @@ def insert_decision(
     )
     assert written.lastrowid is not None
     return written.lastrowid
+
+
+def insert_shadows(
+    db: sqlite3.Connection, shadows: Iterable[tuple[str, Sequence[Shadowed]]]
+) -> None:
+    """Writes, by decision_id, what challengers would have done at decisions that are there."""
+    rows = [(name, s) for name, said in shadows for s in said]
+    for policy in {s.policy for _, s in rows}:
+        _keep_priors(db, policy)
+    db.executemany(
+        "INSERT INTO shadows VALUES (?, ?, ?, ?)",
+        [
+            (name, s.policy, None if s.pmf is None else s.pmf.astype("<f8").tobytes(), s.failure)
+            for name, s in rows
+        ],
+    )
 
 
 def insert_feedback(

@@ -1,6 +1,6 @@
 """The tables of the live journal."""
 
-VERSION = 2
+VERSION = 3
 
 COLUMNS = (
     "decision_id, user_id, decided_at, policy, features, state_seq, candidates, width, context,"
@@ -25,6 +25,17 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 """`voided`: own decisions that were never shown, because a caller decided by itself.
 `checkpoints`: SHA-256 of the state file that holds a user's first `seq` feedbacks, and the
 first decision row that was still open then: what stands before it needs no reading."""
+
+SINCE_3 = """
+CREATE TABLE IF NOT EXISTS shadows (
+    decision_id TEXT NOT NULL REFERENCES decisions (decision_id),
+    policy TEXT NOT NULL,
+    pmf BLOB,
+    failure TEXT
+);
+"""
+"""`shadows`: what challengers would have done at a served decision, or the class of what they
+raised. As written, without an index: at a random key each row would dirty a page of its own."""
 
 SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -69,4 +80,5 @@ CREATE TABLE late (
     answered_at INTEGER
 );
 {SINCE_2}
+{SINCE_3}
 """

@@ -84,6 +84,9 @@ class App:
             add("duplicates_total", of="score" if isinstance(outcome, Decided) else "decision")
         elif isinstance(outcome, Decided):
             add("decisions_total", policy=self.spec)
+            for shadow in outcome.shadows:
+                what = "decisions" if shadow.failure is None else "failures"
+                add(f"shadow_{what}_total", policy=shadow.policy)
         elif isinstance(outcome, Recorded):
             add("decisions_total", policy="elsewhere")
             add("voided_total", outcome.voided is not None)

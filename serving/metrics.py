@@ -29,6 +29,8 @@ HELP = {
     "decisions_total": "Decisions by policy.",
     "rewards_total": "Rewards applied, by kind.",
     "duplicates_total": "Retries of what was written before.",
+    "shadow_decisions_total": "Pmfs logged in shadow, by policy.",
+    "shadow_failures_total": "Decisions at which a policy in shadow failed.",
     **SINGLE,
 }
 
@@ -43,9 +45,15 @@ class Metrics:
     """One worker's view: it counts into its row and reads all of them."""
 
     def __init__(
-        self, endpoints: Sequence[str], spec: str, workers: int = 1, worker: int = 0, fd: int = -1
+        self,
+        endpoints: Sequence[str],
+        spec: str,
+        workers: int = 1,
+        worker: int = 0,
+        fd: int = -1,
+        shadows: Sequence[str] = (),
     ) -> None:
-        self._spec = spec
+        self._spec, self._shadows = spec, shadows
         self._histograms = ["commit", *endpoints]
         names = [*self._names(endpoints)]
         self._at = {name: i for i, name in enumerate(names)}
@@ -56,9 +64,9 @@ class Metrics:
         self._row = self._all[worker * self._width : (worker + 1) * self._width]
 
     @staticmethod
-    def bytes_needed(endpoints: Sequence[str], workers: int) -> int:
+    def bytes_needed(endpoints: Sequence[str], workers: int, shadows: Sequence[str] = ()) -> int:
         """The size of the memory that `workers` share."""
-        return workers * Metrics(endpoints, "")._width * 8
+        return workers * Metrics(endpoints, "", shadows=shadows)._width * 8
 
     def _names(self, endpoints: Sequence[str]) -> Iterator[tuple[str, Labels]]:
         for endpoint in endpoints:
@@ -70,6 +78,9 @@ class Metrics:
             yield "rewards_total", (("kind", kind),)
         for of in ("score", "reward", "decision"):
             yield "duplicates_total", (("of", of),)
+        for name in ("shadow_decisions_total", "shadow_failures_total"):
+            for policy in self._shadows:
+                yield name, (("policy", policy),)
         for name in SINGLE:
             yield name, ()
 
