@@ -114,13 +114,16 @@ def write_log(log: Log, path: str | os.PathLike[str]) -> None:
 
 
 def _journal(name: str) -> Any:
-    from journal.live_rows import know_kept_priors, records
+    from journal.live_rows import know_kept_priors, records, shadows_in
 
     try:
         know_kept_priors(name)
         rows = list(records(name))
         pairs = [(decision, feedback) for decision, feedback, _ in rows]
-        return log_of(pairs, digests=[digest for _, _, digest in rows], path=name).table
+        said = shadows_in(name)
+        shadows = [said.get(decision.decision_id, ()) for decision, _ in pairs]
+        digests = [digest for _, _, digest in rows]
+        return log_of(pairs, digests=digests, shadows=shadows, path=name).table
     except sqlite3.DatabaseError as error:
         raise BadInput(name, f"cannot be read as a live journal ({error})") from None
     except BadInput:
