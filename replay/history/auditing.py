@@ -7,6 +7,7 @@ import numpy as np
 
 from journal.checks import check_values
 from journal.log import NONE, Log
+from journal.shadow_columns import check_shadow_values, shadow_names, shadows_of
 from policies import BadInput, make
 from policies.errors import one_line
 from policies.prior import is_prior_missing
@@ -14,8 +15,9 @@ from policies.records import record_digest
 from policies.spec import is_ours
 from policies.state import UserState, to_json
 from replay.given import GivenLog, log_given
-from replay.history.rebuilding import history_gap, rebuild
+from replay.history.rebuilding import history_gap, rebuild, same_bits
 from replay.history.training import train
+from replay.history.walk import walk
 
 
 @dataclass
@@ -25,6 +27,8 @@ class Audit:
     decisions: int = 0
     digests: int = 0  # verified
     rebuilt: int = 0  # pmf and action equal bit for bit
+    shadows: int = 0  # pmfs logged in shadow
+    shadows_rebuilt: int = 0  # of these, equal bit for bit
     states: int = 0  # state files equal bit for bit
     failures: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)  # what this log cannot show, and why
@@ -70,8 +74,11 @@ def audit(
             found.fail(f"{gap}, no state can be rebuilt")
         else:
             _check_policies(log, found, threads)
+            _check_shadows(log, found, threads)
             if states is not None:
                 _check_states(log, states, found)
+    if found.ok:
+        check_shadow_values(log)  # of those that could not be rebuilt
     if found.ok and not found.digests and not found.rebuilt:
         found.skip(
             "nothing of this log was verified: it keeps the rules of its columns, and whether "
@@ -114,7 +121,8 @@ def _can_rebuild(log: Log, found: Audit) -> bool:
         where = "" if unnumbered == len(log) else f" for {unnumbered} decisions"
         found.skip(f"state_seq is not logged{where}: the states that decided are unknown")
     ours = [is_ours(spec) for spec in log.policy_names]
-    if log.pmf is not None and not unnumbered and any(ours):
+    shadows = map(is_ours, shadow_names(log))
+    if log.pmf is not None and not unnumbered and (any(ours) or any(shadows)):
         return True
     for code, spec in enumerate(log.policy_names):
         if not ours[code]:
@@ -123,10 +131,13 @@ def _can_rebuild(log: Log, found: Audit) -> bool:
 
 
 def _skip_policy(log: Log, found: Audit, code: int, spec: str) -> None:
-    why = "not a policy of ours"
+    found.skip(f"{int((log.policy == code).sum())} decisions of {spec}: {_not_ours(spec)}")
+
+
+def _not_ours(spec: str) -> str:
     if is_prior_missing(spec):
-        why = "its prior is not kept with the log; --policy with the prior's file makes it known"
-    found.skip(f"{int((log.policy == code).sum())} decisions of {spec}: {why}")
+        return "its prior is not kept with the log; --policy with the prior's file makes it known"
+    return "not a policy of ours"
 
 
 def _check_policies(log: Log, found: Audit, threads: int) -> None:
@@ -149,6 +160,27 @@ def _check_policies(log: Log, found: Audit, threads: int) -> None:
                 failures[i] = reason
     for i in sorted(failures):
         found.fail(f"decision {log.decision_id[i]}: {failures[i]}")
+
+
+def _check_shadows(log: Log, found: Audit, threads: int) -> None:
+    """No digest covers a shadow: its proof is that its pmf is what the logged state gives."""
+    for shadow in shadows_of(log):
+        rows = shadow.asked & ~shadow.failed
+        count = int(rows.sum())
+        found.shadows += count
+        if not is_ours(shadow.policy):
+            found.skip(f"{count} pmfs of {shadow.policy} in shadow: {_not_ours(shadow.policy)}")
+        elif count:
+            try:
+                pmf = walk(log, make(shadow.policy), score=rows, threads=threads).pmf
+            except Exception as error:  # a policy of one's own may raise what it likes
+                found.fail(f"shadow {shadow.policy}: it raised {type(error).__name__}")
+                continue
+            other = rows & ~same_bits(log, pmf, shadow.pmf)
+            found.shadows_rebuilt += count - int(other.sum())
+            for i in np.flatnonzero(other):
+                what = f"the pmf of {shadow.policy} in shadow is not what it gives"
+                found.fail(f"decision {log.decision_id[i]}: {what}")
 
 
 def _check_states(log: Log, states: Mapping[str, UserState], found: Audit) -> None:
