@@ -1,0 +1,1 @@
+"""What a server measured while it served: policies in shadow."""
