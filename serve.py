@@ -6,24 +6,27 @@ code that was evaluated, and writes.
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import ipaddress
 import os
 import socket
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from journal.live import LiveJournal
 from journal.live_experiment import read_experiment
+from journal.live_shadows import challengers
 from policies.errors import BadInput, one_line
 from policies.experiment import Experiment, name_of, policies_of
 from policies.policy import Policy
 from policies.records import seconds
 from policies.spec import canonical, make
 from serving.app import ENDPOINTS, ROUTES, App, warm
-from serving.metrics import Metrics
+from serving.metrics import Metrics, Names
 from serving.server import Server
 from serving.workers import Place, Supervisor, place
 
@@ -52,6 +55,10 @@ def parser() -> argparse.ArgumentParser:
     what = out.add_mutually_exclusive_group(required=True)
     what.add_argument("--policy", metavar="SPEC", help="the policy that decides")
     what.add_argument("--experiment", metavar="FILE", help="TOML: several, each for its users")
+    out.add_argument(
+        "--shadow", action="append", default=[], metavar="SPEC",
+        help="log what this policy would have done, never serve it; up to 8 times",
+    )  # fmt: skip
     out.add_argument("--state", required=True, metavar="DIR", help="the users' states")
     out.add_argument("--journal", required=True, metavar="FILE", help="the live journal, SQLite")
     out.add_argument("--host", default="127.0.0.1", help="default: loopback only")
@@ -78,6 +85,7 @@ def serve(options: argparse.Namespace) -> int:
             rule = "is deterministic, its log could evaluate no other policy: give it an epsilon"
             said = f"{rule} > 0 or say --allow-deterministic"
             raise BadInput(f"policy {canonical(each)}", said)
+    shadows = challengers(options.shadow, policies_of(policy))
     if not 1 <= options.workers <= WORKERS_LIMIT:
         raise BadInput("--workers", f"must be 1 to {WORKERS_LIMIT}", options.workers)
     if not 0 <= options.port <= 65535:
@@ -86,7 +94,8 @@ def serve(options: argparse.Namespace) -> int:
     token = _token(options.token_file)
     where = place()
     if where is not None:
-        return _work(options, policy, token, socket.socket(fileno=where.listening), where)
+        sock = socket.socket(fileno=where.listening)
+        return _work(options, policy, shadows, token, sock, where)
     journal = LiveJournal(Path(options.journal), Path(options.state))  # refused before it listens
     try:
         if isinstance(policy, Experiment):
@@ -97,8 +106,8 @@ def serve(options: argparse.Namespace) -> int:
     host, port = sock.getsockname()[:2]
     serving = f"serving {name_of(policy)} on http://{f'[{host}]' if ':' in host else host}:{port}"
     if options.workers == 1:
-        return _work(options, policy, token, sock, None, serving)
-    memory = Metrics.bytes_needed(ENDPOINTS, options.workers, policy)
+        return _work(options, policy, shadows, token, sock, None, serving)
+    memory = Metrics.bytes_needed(ENDPOINTS, _counted(policy, shadows), options.workers)
     with sock, tempfile.TemporaryFile(prefix="tipbandit-metrics-") as shared:
         shared.truncate(memory)
         return Supervisor(sock, shared.fileno(), options.workers).run(serving)
@@ -111,9 +120,16 @@ def _served(options: argparse.Namespace) -> Policy | Experiment:
     return read_experiment(options.experiment)
 
 
+def _counted(policy: Policy | Experiment, shadows: Sequence[Policy]) -> Names:
+    """What decisions are counted by."""
+    variants = [v.name for v in policy.variants] if isinstance(policy, Experiment) else []
+    return Names([*map(canonical, policies_of(policy))], variants, [*map(canonical, shadows)])
+
+
 def _work(
     options: argparse.Namespace,
     policy: Policy | Experiment,
+    shadows: Sequence[Policy],
     token: str | None,
     sock: socket.socket,
     where: Place | None,
@@ -121,14 +137,18 @@ def _work(
 ) -> int:
     """One process that serves, alone or as a worker at its place."""
     share = (1, 0, -1) if where is None else (where.workers, where.worker, where.memory)
-    metrics = Metrics(ENDPOINTS, policy, *share)
+    metrics = Metrics(ENDPOINTS, _counted(policy, shadows), *share)
     journal = LiveJournal(
         Path(options.journal),
         Path(options.state),
         seconds(options.reward_window),
         count=lambda event: metrics.add(f"{event}_total"),
+        shadows=shadows,
     )
     warm(policy)
+    for shadow in shadows:
+        with contextlib.suppress(Exception, SystemExit):  # it will fail again, and be counted
+            warm(shadow)
     # what was loaded stays: numba alone leaves 100,000 objects that no request should wait for
     gc.collect()
     gc.freeze()

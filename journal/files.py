@@ -117,16 +117,19 @@ def write_log(log: Log, path: str | os.PathLike[str]) -> None:
 
 def _journal(name: str) -> Any:
     from journal.live_experiment import kept_experiments
-    from journal.live_rows import know_kept_priors, records
+    from journal.live_rows import know_kept_priors, records, shadows_in
 
     try:
         know_kept_priors(name)
         rows = list(records(name))
         pairs = [(decision, feedback) for decision, feedback, _ in rows]
+        ids = [decision.decision_id for decision, _ in pairs]
+        said = shadows_in(name)
         return log_of(
             pairs,
             digests=[digest for _, _, digest in rows],
-            further=_beside(name, [decision.decision_id for decision, _ in pairs]),
+            shadows=[said.get(decision_id, ()) for decision_id in ids],
+            further=_beside(name, ids),
             experiments=kept_experiments(name),
             path=name,
         ).table

@@ -193,7 +193,15 @@ def _plain(series: Any, name: str, column: str) -> Any:
         return [None if v is None else bytes(v) for v in series]
     if column in ("pmf", "expected_reward", "arms", "task_inputs"):
         return [None if v is None or isinstance(v, float) else list(v) for v in series]
+    if column in ("shadow_policies", "shadow_pmfs"):
+        rows = [None if v is None or isinstance(v, float) else list(v) for v in series]
+        return [None if v is None else [_unwrapped(entry) for entry in v] for v in rows]
     nullable = isinstance(series.dtype, pd.Float64Dtype)
     if column == "pscore" and not nullable and not series.isna().all():
         return pa.array(series.to_numpy(dtype=float, na_value=np.nan), from_pandas=False)
     return [None if pd.isna(v) else v for v in series]
+
+
+def _unwrapped(entry: Any) -> Any:
+    """pandas hands lists in lists out as arrays, which pyarrow does not take back."""
+    return entry.tolist() if isinstance(entry, np.ndarray) else entry

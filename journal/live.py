@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,13 +43,16 @@ from journal.live_rows import (
     insert_decision,
     insert_feedback,
     insert_late,
+    insert_shadows,
     version_of,
     void,
 )
+from journal.live_shadows import Shadows
 from journal.live_users import User, checkpoint, follow, rebuilt
 from journal.states import write_state
 from policies.arrays import Floats
 from policies.experiment import Experiment, policy_of
+from policies.moments import Moment, moment_of
 from policies.policy import Policy
 from policies.records import Decision, Feedback
 from policies.state import UserState
@@ -68,7 +72,8 @@ class LiveJournal:
 
     Times are this machine's clock, never going backwards for a user. Thread-safe; other
     processes of this machine may write the same file: one batch at a time, in one order.
-    `count(event)` is told of what only the journal knows: expired, rebuilds.
+    `count(event)` is told of what only the journal knows: expired, rebuilds. `shadows` are
+    asked about each decision made here; what they say is written and does nothing.
     """
 
     def __init__(
@@ -78,15 +83,18 @@ class LiveJournal:
         reward_window_s: int | None = 86_400,
         clock: Callable[[], int] = _microseconds,
         count: Callable[[str], None] = lambda _event: None,
+        shadows: Sequence[Policy] = (),
     ) -> None:
         self._states = Path(state_dir)
         self._file = JournalFile(Path(path))
         self._states.mkdir(parents=True, exist_ok=True)
         self._window, self._clock, self._count = reward_window_s, clock, count
+        self._shadows = Shadows(shadows)
         self._lock = threading.Lock()
         self._users: OrderedDict[str, User] = OrderedDict()
         self._touched: dict[str, User] = {}  # of the batch under way
         self._events: list[str] = []
+        self._moments: list[Moment] = []
         self._closed = False
 
     def commit(self, policy: Policy | Experiment, batch: Sequence[Call]) -> list[Outcome]:
@@ -98,7 +106,7 @@ class LiveJournal:
         each user's variant, and every decision's variant is written.
         """
         with self._transaction() as db:
-            return [self._one(db, policy, call) for call in batch]
+            return self._shadowed(db, [self._one(db, policy, call) for call in batch])
 
     def decide(self, policy: Policy | Experiment, asked: Asked) -> tuple[Decision, Floats]:
         """A tip for a user: the decision and its scores `(K,)`; a retry gets the same.
@@ -156,7 +164,7 @@ class LiveJournal:
     def _transaction(self, every: int = CHECKPOINT_EVERY) -> Iterator[sqlite3.Connection]:
         """All of it written, or none; in memory too."""
         with self._lock, self._file.alone():
-            self._touched, self._events = {}, []
+            self._touched, self._events, self._moments = {}, [], []
             try:
                 with self._file.transaction() as db:
                     yield db
@@ -217,7 +225,23 @@ class LiveJournal:
         insert_inputs(db, decision.decision_id, asked.inputs)
         if isinstance(policy, Experiment):
             insert_assignment(db, policy, decision)
+        if self._shadows:
+            self._moments.append(moment_of(user.loop.state, decision))
         return Decided(decision, scores)
+
+    def _shadowed(self, db: sqlite3.Connection, outcomes: list[Outcome]) -> list[Outcome]:
+        """Asks the challengers about what the batch decided, once all of it is decided."""
+        if not self._moments:
+            return outcomes
+        names = [moment.decision.decision_id for moment in self._moments]
+        said = dict(zip(names, self._shadows.at(self._moments), strict=True))
+        insert_shadows(db, said.items())
+        return [
+            replace(o, shadows=said[o.decision.decision_id])
+            if isinstance(o, Decided) and not o.again
+            else o
+            for o in outcomes
+        ]
 
     def _answer(self, db: sqlite3.Connection, told: Told) -> Answered:
         found = stored_answer(db, told.decision_id)

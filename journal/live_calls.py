@@ -42,12 +42,22 @@ class Elsewhere:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadowed:
+    """What a challenger in shadow would have done: its pmf `(K,)`, or what it raised."""
+
+    policy: str
+    pmf: Floats | None
+    failure: str | None = None  # the name of the exception's class
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     """A decision and its scores `(K,)`; `again`: a retry, nothing was written."""
 
     decision: Decision
     scores: Floats
     again: bool = False
+    shadows: tuple[Shadowed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

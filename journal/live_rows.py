@@ -2,14 +2,14 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from journal.live_calls import Told
+from journal.live_calls import Shadowed, Told
 from journal.schema_sql import COLUMNS, SCHEMA, SINCE_2, SINCE_3, VERSION
 from policies.arrays import Floats
 from policies.errors import BadInput
@@ -122,11 +122,22 @@ def records(path: str | Path) -> Iterator[tuple[Decision, Feedback | None, bytes
 def rows_of(path: str | Path, query: str) -> Iterator[tuple[Any, ...]]:
     """The rows of a query of what schema 3 brought; none of a journal that is older."""
     db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
-    try:
+    with closing(db):
         if _check_version(db, path) >= 3:
             yield from db.execute(query)
-    finally:
-        db.close()
+
+
+def shadows_in(path: str | Path) -> dict[str, list[tuple[str, Floats | None]]]:
+    """By decision_id, the policies that were asked in shadow, sorted, each with its pmf `(K,)`.
+
+    None in the place of a pmf: the policy failed. Empty for a journal that asked none.
+    """
+    out: dict[str, list[tuple[str, Floats | None]]] = {}
+    query = "SELECT decision_id, policy, pmf FROM shadows ORDER BY 1, 2"
+    for name, policy, pmf in rows_of(path, query):
+        given = None if pmf is None else np.frombuffer(pmf, dtype="<f8")
+        out.setdefault(name, []).append((policy, given))
+    return out
 
 
 def know_kept_priors(path: str | Path) -> None:
@@ -208,6 +219,22 @@ def insert_decision(
     )
     assert written.lastrowid is not None
     return written.lastrowid
+
+
+def insert_shadows(
+    db: sqlite3.Connection, shadows: Iterable[tuple[str, Sequence[Shadowed]]]
+) -> None:
+    """Writes, by decision_id, what challengers would have done at decisions that are there."""
+    rows = [(name, s) for name, said in shadows for s in said]
+    for policy in {s.policy for _, s in rows}:
+        _keep_priors(db, policy)
+    db.executemany(
+        "INSERT INTO shadows VALUES (?, ?, ?, ?)",
+        [
+            (name, s.policy, None if s.pmf is None else s.pmf.astype("<f8").tobytes(), s.failure)
+            for name, s in rows
+        ],
+    )
 
 
 def insert_feedback(

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from journal import schema
 from journal.checks import check_shape, check_values
+from journal.shadow_columns import check_shadow_shape, check_shadow_values
 from policies.arrays import Bools, Floats, Ints
 from policies.errors import BadInput
 from policies.records import Decision, Feedback
@@ -305,10 +306,12 @@ def log_of_table(
     Raises `BadInput` naming file, row, column, rule and what was found.
     """
     log = Log(check_shape(table, path), path, source, notes)
+    check_shadow_shape(log)
     schema.know_priors(table.schema, path)
     schema.experiments(table.schema, path)
     if values:
         check_values(log)
+        check_shadow_values(log)
     return log
 
 

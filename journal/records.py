@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from journal import schema
 from journal.log import Log
+from journal.shadow_columns import ShadowRow, shadow_arrays
 from policies.arrays import Floats
 from policies.errors import BadInput
 from policies.prior import priors_in
@@ -22,6 +23,7 @@ def log_of(
     expected_reward: Sequence[Floats] | None = None,
     world: Mapping[str, object] | None = None,
     digests: Sequence[bytes] | None = None,
+    shadows: Sequence[ShadowRow] | None = None,
     further: Mapping[str, Sequence[Any]] | None = None,
     experiments: Sequence[str] = (),
     path: str = "memory",
@@ -29,8 +31,9 @@ def log_of(
     """The columnar log of records, in their order.
 
     `expected_reward[i]` is the truth `(K_i,)`; `digests`, where they were kept, are kept
-    on, else they are computed. `further` holds columns that no record has, by their name;
-    `experiments` the contents of those that the log is of.
+    on, else they are computed; `shadows[i]` are those asked at decision i. `further` holds
+    columns that no record has, by their name; `experiments` the contents of those that the
+    log is of.
     """
     if not records:
         raise BadInput(path, "a log has at least one decision", 0)
@@ -54,6 +57,7 @@ def log_of(
         else pa.ListArray.from_arrays(offsets, pa.array(np.concatenate(expected_reward)))
     )
     decisions = [d for d, _ in records]
+    asked = shadows or [()] * len(records)
     columns = [
         column("decision_id", [d.decision_id for d in decisions]),
         column("user_id", [d.user_id for d in decisions]),
@@ -79,13 +83,15 @@ def log_of(
         column("feedback_seq", [None if f is None else f.seq for f in answers]),
         column("reward_window_s", [d.reward_window_s for d in decisions]),
         truth,
+        *shadow_arrays(asked),
         column("digest", digests or [record_digest(d, f) for d, f in records]),
     ]
     kept = further or {}
     columns += [
         column(name, kept.get(name, [None] * len(records))) for name in fields.names[len(columns) :]
     ]
-    priors = [prior.text for prior in priors_in(sorted({d.policy for d in decisions}))]
+    specs = {d.policy for d in decisions} | {name for row in asked for name, _ in row}
+    priors = [prior.text for prior in priors_in(sorted(specs))]
     about = schema.metadata(reward_range, world, priors, experiments)
     table = pa.Table.from_arrays(columns, schema=fields.with_metadata(about))
     return Log(table, path)

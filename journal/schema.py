@@ -42,6 +42,8 @@ def columns(width: int) -> pa.Schema:
             ("feedback_seq", pa.int64()),
             ("reward_window_s", pa.int64()),
             ("expected_reward", pa.list_(pa.float64())),
+            ("shadow_policies", pa.list_(pa.string())),
+            ("shadow_pmfs", pa.list_(pa.list_(pa.float64()))),
             ("digest", pa.binary(32)),
             ("experiment", pa.string()),
             ("variant", pa.string()),

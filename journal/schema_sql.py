@@ -37,9 +37,17 @@ CREATE TABLE IF NOT EXISTS tasks (
     decision_id TEXT PRIMARY KEY REFERENCES decisions (decision_id),
     inputs TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shadows (
+    decision_id TEXT NOT NULL REFERENCES decisions (decision_id),
+    policy TEXT NOT NULL,
+    pmf BLOB,
+    failure TEXT
+);
 """
 """`assignments`: the user's variant of the experiment that a decision was served in.
-`tasks`: what the encoder read of the raw tasks of a decision, and nothing else of them."""
+`tasks`: what the encoder read of the raw tasks of a decision, and nothing else of them.
+`shadows`: what challengers would have done at a served decision, or the class of what they
+raised. As written, without an index: at a random key each row would dirty a page of its own."""
 
 SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from policies.arrays import Floats
+from policies.arrays import Floats, Ints
 from policies.draw import draws, uniform
 from policies.errors import BadInput
 from policies.keys import arm_keys, decision_keys, is_keyed
@@ -19,6 +19,7 @@ from policies.records import Decision, Feedback
 from policies.rewards import DEFAULT_REWARD
 from policies.spec import canonical
 from policies.state import UserState
+from policies.sums import Sums
 
 
 @dataclass(slots=True)
@@ -108,24 +109,43 @@ def probabilities(
     batch = Batch(
         offsets,
         context,
-        np.array([state.slot(arm) for arm in arms], dtype=np.int64),
+        slots_of(state, arms),
         np.array([1], dtype=np.int64),
         np.array([len(state.arms) + 1], dtype=np.int64),
         decision_keys([decision_id]) if keyed else None,
         arm_keys(arms) if keyed else None,
     )
-    scores = policy.score(batch, state.sums)
+    return answer_of(policy, batch, state.sums)
+
+
+def slots_of(state: UserState, arms: Sequence[str]) -> Ints:
+    """Each candidate's row of the user's sums, `(K,)`."""
+    slot = {arm: state.slot(arm) for arm in set(arms)}
+    return np.array([slot[arm] for arm in arms], dtype=np.int64)
+
+
+def answer_of(policy: Policy, batch: Batch, sums: Sums) -> tuple[Floats, Floats]:
+    """Scores and pmf of a batch, each `(N,)`.
+
+    Raises `BadInput` for scores that are not finite and for what is no pmf.
+    """
+    offsets = batch.offsets.copy()  # what is checked is not for the policy to move
+    scores = policy.score(batch, sums)
     if not np.isfinite(scores).all():
         raise BadInput(f"policy {canonical(policy)}", "its scores must be finite", scores)
-    pmf = policy.pmf(scores, offsets)
-    check_pmf(pmf, policy)
+    pmf = policy.pmf(scores, batch.offsets)
+    check_pmf(pmf, offsets, policy)
     return scores, pmf
 
 
 PMF_TOLERANCE = 1e-9  # how far a pmf's sum may be from 1
 
 
-def check_pmf(pmf: Floats, policy: Policy) -> None:
-    """Raises `BadInput` when a policy's pmf `(K,)` is none: a bug in a policy of one's own."""
-    if not (np.all(pmf >= 0) and abs(float(pmf.sum()) - 1.0) <= PMF_TOLERANCE):
+def check_pmf(pmf: Floats, offsets: Ints, policy: Policy) -> None:
+    """Raises `BadInput` when a pmf of `pmf (N,)` is none: a bug in a policy of one's own."""
+    if pmf.shape != (offsets[-1],):
+        rule = f"its pmf must have one entry a candidate, ({offsets[-1]},)"
+        raise BadInput(f"policy {canonical(policy)}", rule, pmf.shape)
+    away = np.abs(np.add.reduceat(pmf, offsets[:-1]) - 1.0)
+    if not (pmf.min() >= 0 and away.max() <= PMF_TOLERANCE):  # of NaN neither holds
         raise BadInput(f"policy {canonical(policy)}", "its pmf must be >= 0 and sum to 1", pmf)

@@ -90,6 +90,9 @@ class App:
             if isinstance(self.policy, Experiment):
                 variant = self.policy.assigned(outcome.decision.user_id)
                 add("variant_decisions_total", variant=variant.name)
+            for shadow in outcome.shadows:
+                what = "decisions" if shadow.failure is None else "failures"
+                add(f"shadow_{what}_total", policy=shadow.policy)
         elif isinstance(outcome, Recorded):
             add("decisions_total", policy="elsewhere")
             add("voided_total", outcome.voided is not None)

@@ -7,10 +7,8 @@ that was killed leaves its row to the one that takes its place, so nothing ever 
 import mmap
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from policies.experiment import Experiment, policies_of
-from policies.policy import Policy
-from policies.spec import canonical
 from serving.http import REASONS
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
@@ -33,6 +31,8 @@ HELP = {
     "variant_decisions_total": "Decisions by variant of the experiment.",
     "rewards_total": "Rewards applied, by kind.",
     "duplicates_total": "Retries of what was written before.",
+    "shadow_decisions_total": "Pmfs logged in shadow, by policy.",
+    "shadow_failures_total": "Decisions at which a policy in shadow failed.",
     **SINGLE,
 }
 
@@ -43,45 +43,56 @@ def _label(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What decisions are counted by."""
+
+    policies: Sequence[str]
+    variants: Sequence[str] = ()
+    shadows: Sequence[str] = ()
+
+
 class Metrics:
     """One worker's view: it counts into its row and reads all of them."""
 
     def __init__(
         self,
         endpoints: Sequence[str],
-        served: Policy | Experiment,
+        names: Names,
         workers: int = 1,
         worker: int = 0,
         fd: int = -1,
     ) -> None:
-        self._served = served
+        self._by = names
         self._histograms = ["commit", *endpoints]
-        names = [*self._names(endpoints)]
-        self._at = {name: i for i, name in enumerate(names)}
-        self._width = len(names) + len(self._histograms) * (len(SECONDS) + 2)
-        self._first = len(names)
+        counters = [*self._counters(endpoints)]
+        self._at = {counter: i for i, counter in enumerate(counters)}
+        self._width = len(counters) + len(self._histograms) * (len(SECONDS) + 2)
+        self._first = len(counters)
         self._memory = mmap.mmap(fd, workers * self._width * 8)
         self._all = memoryview(self._memory).cast("d")
         self._row = self._all[worker * self._width : (worker + 1) * self._width]
 
     @staticmethod
-    def bytes_needed(endpoints: Sequence[str], workers: int, served: Policy | Experiment) -> int:
+    def bytes_needed(endpoints: Sequence[str], names: Names, workers: int) -> int:
         """The size of the memory that `workers` share."""
-        return workers * Metrics(endpoints, served)._width * 8
+        return workers * Metrics(endpoints, names)._width * 8
 
-    def _names(self, endpoints: Sequence[str]) -> Iterator[tuple[str, Labels]]:
+    def _counters(self, endpoints: Sequence[str]) -> Iterator[tuple[str, Labels]]:
         for endpoint in endpoints:
             for status in REASONS:
                 yield "requests_total", (("endpoint", endpoint), ("status", str(status)))
-        for policy in (*map(canonical, policies_of(self._served)), "elsewhere"):
+        for policy in (*self._by.policies, "elsewhere"):
             yield "decisions_total", (("policy", policy),)
-        if isinstance(self._served, Experiment):
-            for variant in self._served.variants:
-                yield "variant_decisions_total", (("variant", variant.name),)
+        for variant in self._by.variants:
+            yield "variant_decisions_total", (("variant", variant),)
         for kind in KINDS:
             yield "rewards_total", (("kind", kind),)
         for of in ("score", "reward", "decision"):
             yield "duplicates_total", (("of", of),)
+        for name in ("shadow_decisions_total", "shadow_failures_total"):
+            for policy in self._by.shadows:
+                yield name, (("policy", policy),)
         for name in SINGLE:
             yield name, ()
 

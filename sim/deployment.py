@@ -11,7 +11,7 @@ from journal.cli import progress
 from policies.arrays import Floats
 from policies.errors import BadInput
 from policies.policy import Policy
-from policies.spec import canonical, as_policy
+from policies.spec import as_policy, canonical
 from policies.state import UserState
 from sim.closed import WINDOW_S, Closed
 from sim.plan import World

@@ -94,6 +94,8 @@ def _ours(log: Log, i: int) -> dict[str, Any]:
         "feedback_seq": _count(log.feedback_seq[i]),
         "reward_window_s": _count(log.reward_window_s[i]),
         "expected_reward": None if truth is None or truth[0] != truth[0] else truth,
+        "shadow_policies": log.table["shadow_policies"][i].as_py(),
+        "shadow_pmfs": log.table["shadow_pmfs"][i].as_py(),
         "digest": None if digest is None else digest.hex(),
         "reward_range": list(log.reward_range),
         "world": log.world,

@@ -79,6 +79,8 @@ def table_of(
         "feedback_seq": ours("feedback_seq", pa.int64()),
         "reward_window_s": ours("reward_window_s", pa.int64()),
         "expected_reward": ours("expected_reward", fields.field("expected_reward").type),
+        "shadow_policies": ours("shadow_policies", fields.field("shadow_policies").type),
+        "shadow_pmfs": ours("shadow_pmfs", fields.field("shadow_pmfs").type),
         "digest": ours("digest", pa.binary(32), bytes.fromhex),
         "experiment": ours("experiment", pa.string()),
         "variant": ours("variant", pa.string()),

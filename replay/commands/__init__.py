@@ -9,6 +9,7 @@ from replay.commands.convert import convert
 from replay.commands.drift import drift
 from replay.commands.evaluate import evaluate
 from replay.commands.experiment import experiment
+from replay.commands.shadow import shadow
 from replay.commands.study import study
 from replay.commands.train import train
 from replay.commands.validate import validate
@@ -29,6 +30,7 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
         "--out results/like",
     ),
     (experiment, "experiment live.db --out results/experiment"),
+    (shadow, "shadow live.db --out results/shadow"),
     (drift, "drift may.parquet june.parquet --out results/drift"),
 )
 """Each with an example of its use."""

@@ -46,6 +46,11 @@ def audit(
         print(
             f"{found.digests} of {found.decisions} digests hold; {found.rebuilt} of "
             f"{found.decisions} decisions rebuilt bit for bit"
+            + (
+                f"; {found.shadows_rebuilt} of {found.shadows} pmfs in shadow"
+                if found.shadows
+                else ""
+            )
             + (f"; {found.states} states rebuilt bit for bit" if state else "")
         )
     if not found.ok:

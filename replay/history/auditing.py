@@ -6,6 +6,7 @@ import numpy as np
 
 from journal.checks import check_values
 from journal.log import NONE, Log
+from journal.shadow_columns import check_shadow_values, shadow_names, shadows_of
 from policies import BadInput, make
 from policies.prior import is_prior_missing
 from policies.records import record_digest
@@ -14,9 +15,10 @@ from policies.state import UserState, to_json
 from replay.given import GivenLog, log_given
 from replay.history.assigned import check_assignments
 from replay.history.findings import Audit
-from replay.history.rebuilding import history_gap, rebuild
+from replay.history.rebuilding import history_gap, rebuild, same_bits
 from replay.history.skew import check_skew
 from replay.history.training import train
+from replay.history.walk import walk
 
 __all__ = ["Audit", "audit"]
 
@@ -50,8 +52,11 @@ def audit(
             found.fail(f"{gap}, no state can be rebuilt")
         else:
             _check_policies(log, found, threads)
+            _check_shadows(log, found, threads)
             if states is not None:
                 _check_states(log, states, found)
+    if found.ok:
+        check_shadow_values(log)  # of those that could not be rebuilt
     if found.ok and not found.digests and not found.rebuilt:
         found.skip(
             "nothing of this log was verified: it keeps the rules of its columns, and whether "
@@ -94,7 +99,8 @@ def _can_rebuild(log: Log, found: Audit) -> bool:
         where = "" if unnumbered == len(log) else f" for {unnumbered} decisions"
         found.skip(f"state_seq is not logged{where}: the states that decided are unknown")
     ours = [is_ours(spec) for spec in log.policy_names]
-    if log.pmf is not None and not unnumbered and any(ours):
+    shadows = map(is_ours, shadow_names(log))
+    if log.pmf is not None and not unnumbered and (any(ours) or any(shadows)):
         return True
     for code, spec in enumerate(log.policy_names):
         if not ours[code]:
@@ -103,10 +109,13 @@ def _can_rebuild(log: Log, found: Audit) -> bool:
 
 
 def _skip_policy(log: Log, found: Audit, code: int, spec: str) -> None:
-    why = "not a policy of ours"
+    found.skip(f"{int((log.policy == code).sum())} decisions of {spec}: {_not_ours(spec)}")
+
+
+def _not_ours(spec: str) -> str:
     if is_prior_missing(spec):
-        why = "its prior is not kept with the log; --policy with the prior's file makes it known"
-    found.skip(f"{int((log.policy == code).sum())} decisions of {spec}: {why}")
+        return "its prior is not kept with the log; --policy with the prior's file makes it known"
+    return "not a policy of ours"
 
 
 def _check_policies(log: Log, found: Audit, threads: int) -> None:
@@ -129,6 +138,27 @@ def _check_policies(log: Log, found: Audit, threads: int) -> None:
                 failures[i] = reason
     for i in sorted(failures):
         found.fail(f"decision {log.decision_id[i]}: {failures[i]}")
+
+
+def _check_shadows(log: Log, found: Audit, threads: int) -> None:
+    """No digest covers a shadow: its proof is that its pmf is what the logged state gives."""
+    for shadow in shadows_of(log):
+        rows = shadow.asked & ~shadow.failed
+        count = int(rows.sum())
+        found.shadows += count
+        if not is_ours(shadow.policy):
+            found.skip(f"{count} pmfs of {shadow.policy} in shadow: {_not_ours(shadow.policy)}")
+        elif count:
+            try:
+                pmf = walk(log, make(shadow.policy), score=rows, threads=threads).pmf
+            except Exception as error:  # a policy of one's own may raise what it likes
+                found.fail(f"shadow {shadow.policy}: it raised {type(error).__name__}")
+                continue
+            other = rows & ~same_bits(log, pmf, shadow.pmf)
+            found.shadows_rebuilt += count - int(other.sum())
+            for i in np.flatnonzero(other):
+                what = f"the pmf of {shadow.policy} in shadow is not what it gives"
+                found.fail(f"decision {log.decision_id[i]}: {what}")
 
 
 def _check_states(log: Log, states: Mapping[str, UserState], found: Audit) -> None:

@@ -12,6 +12,8 @@ class Audit:
     decisions: int = 0
     digests: int = 0  # verified
     rebuilt: int = 0  # pmf and action equal bit for bit
+    shadows: int = 0  # pmfs logged in shadow
+    shadows_rebuilt: int = 0  # of these, equal bit for bit
     states: int = 0  # state files equal bit for bit
     encoded: int = 0  # decisions whose logged tasks give the logged context bit for bit
     encoded_within_4_ulp: int = 0  # all but the last bits of sines and logarithms

@@ -60,7 +60,7 @@ def rebuild(log: Log, policy: Policy, rows: Bools, threads: int = 1) -> Rebuilt:
     assert log.pmf is not None
     none = np.zeros(len(log), np.bool_)
     self_seen = rows & (log.feedback_seq != NONE) & (log.state_seq >= log.feedback_seq)
-    other = rows & ~_equal(log, walk(log, policy, score=rows, threads=threads).pmf)
+    other = rows & ~same_bits(log, walk(log, policy, score=rows, threads=threads).pmf, log.pmf)
     u, ids = np.zeros(len(log)), log.decision_id
     for i in np.flatnonzero(rows).tolist():
         u[i] = uniform("act", policy.seed, ids[i])
@@ -69,14 +69,13 @@ def rebuild(log: Log, policy: Policy, rows: Bools, threads: int = 1) -> Rebuilt:
     late = none
     if folded.any():
         after = walk(_as_after(log, folded), policy, score=folded, threads=threads).pmf
-        late = folded & _equal(log, after)
+        late = folded & same_bits(log, after, log.pmf)
     return Rebuilt(rows, self_seen, other, late, action)
 
 
-def _equal(log: Log, pmf: Floats) -> Bools:
-    """(n,) whether a decision's `pmf (N,)` is the logged one bit for bit."""
-    assert log.pmf is not None
-    same = pmf.view(np.int64) == log.pmf.view(np.int64)
+def same_bits(log: Log, one: Floats, other: Floats) -> Bools:
+    """(n,) whether a decision's probabilities are the same bits in two pmfs `(N,)`."""
+    same = one.view(np.int64) == other.view(np.int64)
     whole: Bools = np.logical_and.reduceat(same, log.offsets[:-1])
     return whole
 

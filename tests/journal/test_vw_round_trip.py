@@ -32,6 +32,7 @@ def rows(draw: st.DrawFn, width: int, low: float, high: float) -> dict[str, Any]
     action = draw(st.integers(0, k - 1))
     weights[action] += 1
     pmf = (weights / weights.sum()).tolist()
+    shadows = draw(st.lists(TEXTS, max_size=2, unique=True))
     answered, at = draw(st.booleans()), draw(st.integers(0, 4 * 10**15))
     assigned = draw(st.booleans())
     return {
@@ -57,6 +58,8 @@ def rows(draw: st.DrawFn, width: int, low: float, high: float) -> dict[str, Any]
         "feedback_seq": draw(maybe(st.integers(1, 9))) if answered else None,
         "reward_window_s": draw(maybe(st.integers(1, 10**9))),
         "expected_reward": draw(maybe(st.just([low] * k))),
+        "shadow_policies": shadows or None,
+        "shadow_pmfs": [draw(maybe(st.just(pmf))) for _ in shadows] or None,
         "digest": draw(maybe(st.binary(min_size=32, max_size=32))),
     }
 

@@ -154,8 +154,8 @@ def test_a_score_that_is_nan_never_becomes_a_pmf(at: int) -> None:
     scores[at] = np.nan
     pmf = greedy_pmf(scores, np.array([0, 3, 4]), 0.05)
     with pytest.raises(BadInput, match="sum to 1"):
-        check_pmf(pmf[:3], make("random"))
-    check_pmf(pmf[3:], make("random"))
+        check_pmf(pmf[:3], np.array([0, 3]), make("random"))
+    check_pmf(pmf[3:], np.array([0, 1]), make("random"))
 
 
 def test_equal_policies_have_one_canonical_spec() -> None:
