@@ -161,6 +161,8 @@ def _work(
 
     server = Server(App(policy, journal, metrics, token), options.log_requests)
     try:
+        if isinstance(policy, Experiment):
+            journal.keep(policy)  # a worker that takes another's place has read the file anew
         asyncio.run(server.run(sock, ready, -1 if where is None else where.lifeline))
     finally:
         journal.close()

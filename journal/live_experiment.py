@@ -26,9 +26,10 @@ def read_experiment(path: str | Path) -> Experiment:
 def kept_text(db: sqlite3.Connection, experiment: Experiment) -> str:
     """What the journal holds under the experiment's name; its own content, where it had none."""
     key = f"{_KEY}{experiment.name}"
-    db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, experiment.text))
-    (text,) = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return str(text)
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        db.execute("INSERT INTO meta VALUES (?, ?)", (key, experiment.text))
+    return experiment.text if row is None else str(row[0])
 
 
 def check_kept(experiment: Experiment, text: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from journal.live_rows import rows_of
 from policies.features import read_of
 
-_write = json.JSONEncoder(separators=(",", ":")).encode
+_write = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def inputs_of(now: str, timezone: str, tasks: Sequence[Mapping[str, Any] | None]) -> str:

@@ -47,7 +47,7 @@ class Experiment:
         """Each variant's policy, by the variant's name."""
         return {v.name: make(v.policy) for v in self.variants}
 
-    @property
+    @cached_property
     def text(self) -> str:
         """Its content in one way of writing, kept with the decisions that it made."""
         variants = [{"name": v.name, "policy": v.policy, "share": v.share} for v in self.variants]

@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from policies.errors import BadInput
@@ -100,16 +101,17 @@ def read_of(task: Mapping[str, object]) -> dict[str, object]:
     Times, a zone's name, a priority and whether it recurs; no content, description or label.
     """
     read: dict[str, object] = {}
-    for name in ("added_at", "created_at"):
-        if task.get(name) is not None:
-            read[name] = task[name]
-            break
+    added = task.get("added_at")
+    if added is not None:
+        read["added_at"] = added
+    elif task.get("created_at") is not None:
+        read["created_at"] = task["created_at"]
     if task.get("priority") is not None:
         read["priority"] = task["priority"]
-    due = task.get("due")
-    if isinstance(due, Mapping):
-        read["due"] = kept = {}
-        kept["date"] = text = due.get("datetime") or due["date"]
+    due: Any = task.get("due")
+    if due is not None:
+        text = due.get("datetime") or due["date"]
+        read["due"] = kept = {"date": text}
         if due.get("timezone") and _is_floating(text):
             kept["timezone"] = due["timezone"]
         if due.get("is_recurring"):

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from replay.history.auditing import audit as audit
     from replay.history.training import train as train
     from replay.like.study import study as study
+    from replay.online.experiment import experiment as experiment
     from replay.online.shadow_values import shadow as shadow
     from replay.shift.drift import drift as drift
 
@@ -16,6 +17,7 @@ _HOMES = {
     "audit": "replay.history.auditing",
     "drift": "replay.shift.drift",
     "evaluate": "replay.evaluation",
+    "experiment": "replay.online.experiment",
     "shadow": "replay.online.shadow_values",
     "study": "replay.like.study",
     "train": "replay.history.training",

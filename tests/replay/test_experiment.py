@@ -26,6 +26,7 @@ from sim.logs import generate
 TWO = 'name = "two"\nvariants = [{name = "a", policy = "random", share = 0.5},'
 TWO += '{name = "b", policy = "linucb:epsilon=0.2", share = 0.5}]'
 PAIR = parse(TWO, "two.toml")
+SPLIT = {"a": 0.5, "b": 0.3, "c": 0.2}
 THREE = parse(
     'name = "three"\nvariants = [{name = "a", policy = "random", share = 0.4},'
     '{name = "b", policy = "linucb", share = 0.3}, {name = "c", policy = "random", share = 0.3}]',
@@ -204,7 +205,7 @@ def test_a_variant_that_nobody_had_is_missed_by_the_ratio() -> None:
     [
         ({"a": 6, "b": 4}, {"a": 0.5, "b": 0.5}, "binomial", 0.75390625),
         ({"a": 0, "b": 10}, {"a": 0.5, "b": 0.5}, "binomial", 2 / 1024),
-        ({"a": 50, "b": 30, "c": 20}, {"a": 0.5, "b": 0.3, "c": 0.2}, "chi-square", 1.0),
+        ({"a": 50, "b": 30, "c": 20}, SPLIT, "chi-square", 1.0),
         (
             {"a": 30, "b": 50, "c": 20},
             {"a": 0.5, "b": 0.3, "c": 0.2},
