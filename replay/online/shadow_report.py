@@ -44,8 +44,7 @@ def summary(found: ShadowReport) -> str:
         "",
         f"Question: **{QUESTION}**, per decision shown. {OTHER_QUESTION}",
         "",
-        f"- log `{one_line(log.path)}`, {len(sample.rows)} decisions evaluated, "
-        f"{sample.censored} left out, reward window open",
+        f"- log `{one_line(log.path)}`, {len(sample.rows)} decisions evaluated",
         f"- intervals at level {found.setting.level:g} hold at all daily looks at once: look "
         "every day, stop when you like",
         f"- {AGREEMENT}: share of decisions whose most probable candidate was the one shown",
@@ -68,6 +67,7 @@ def plot(found: ShadowReport) -> bytes:
     panels = figure.subplots(count, 1, squeeze=False, sharex=True)[:, 0]
     for axes, value in zip(panels, found.shadows, strict=True):
         _panel(axes, value)
+    figure.align_ylabels()
     panels[-1].set_xlabel("day of the shadow; the first look is on day 7")
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=110, metadata={"Software": None})
@@ -89,7 +89,7 @@ def _panel(axes: Axes, value: ShadowValue) -> None:
     axes.fill_between(days, low, high, color="#2166ac", alpha=0.2, lw=0, label="anytime band")
     middle = [look.value or 0.0 for look in seen]
     axes.plot(days, middle, color="#2166ac", marker="." if len(days) < 40 else None)
-    axes.legend(fontsize=7, loc="upper right")
+    axes.legend(fontsize=7)
 
 
 def _about(value: ShadowValue) -> tuple[str, ...]:
