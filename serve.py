@@ -9,6 +9,7 @@ import asyncio
 import gc
 import ipaddress
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from policies.records import seconds
 from policies.spec import canonical, make
 from serving.app import ENDPOINTS, ROUTES, App, warm
 from serving.metrics import Metrics
+from serving.policy_file import PolicyFile, check_explores
 from serving.server import Server
 from serving.workers import Place, Supervisor, place
 
@@ -47,7 +49,11 @@ def parser() -> argparse.ArgumentParser:
         description="Serves a policy at POST /score and POST /reward (docs/serving.md).",
         epilog="Example: python serve.py --policy linucb:alpha=1 --state state --journal live.db",
     )
-    out.add_argument("--policy", required=True, metavar="SPEC", help="the policy that decides")
+    decides = out.add_mutually_exclusive_group(required=True)
+    decides.add_argument("--policy", metavar="SPEC", help="the policy that decides")
+    decides.add_argument(
+        "--policy-file", metavar="FILE", help="the registry's champion.json, again on SIGHUP"
+    )
     out.add_argument("--state", required=True, metavar="DIR", help="the users' states")
     out.add_argument("--journal", required=True, metavar="FILE", help="the live journal, SQLite")
     out.add_argument("--host", default="127.0.0.1", help="default: loopback only")
@@ -68,10 +74,9 @@ def parser() -> argparse.ArgumentParser:
 
 def serve(options: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT, then lets requests finish and writes checkpoints."""
-    policy = make(options.policy)
-    if not policy.explores and not options.allow_deterministic:
-        rule = "is deterministic, its log could evaluate no other policy: give it an epsilon > 0"
-        raise BadInput(f"policy {canonical(policy)}", f"{rule} or say --allow-deterministic")
+    file = _policy_file(options)
+    policy = make(options.policy) if file is None else file.read()[1]
+    check_explores(policy, options.allow_deterministic)
     if not 1 <= options.workers <= WORKERS_LIMIT:
         raise BadInput("--workers", f"must be 1 to {WORKERS_LIMIT}", options.workers)
     if not 0 <= options.port <= 65535:
@@ -80,22 +85,33 @@ def serve(options: argparse.Namespace) -> int:
     token = _token(options.token_file)
     where = place()
     if where is not None:
-        return _work(options, policy, token, socket.socket(fileno=where.listening), where)
+        return _work(options, policy, file, token, socket.socket(fileno=where.listening), where)
     LiveJournal(Path(options.journal), Path(options.state)).close()  # refused before it listens
     sock = _listen(options.host, options.port, token)
     host, port = sock.getsockname()[:2]
     serving = f"serving {canonical(policy)} on http://{f'[{host}]' if ':' in host else host}:{port}"
     if options.workers == 1:
-        return _work(options, policy, token, sock, None, serving)
+        return _work(options, policy, file, token, sock, None, serving)
     memory = Metrics.bytes_needed(ENDPOINTS, options.workers)
     with sock, tempfile.TemporaryFile(prefix="tipbandit-metrics-") as shared:
         shared.truncate(memory)
-        return Supervisor(sock, shared.fileno(), options.workers).run(serving)
+        forwarded = () if file is None else (signal.SIGHUP,)
+        return Supervisor(sock, shared.fileno(), options.workers, forwarded).run(serving)
+
+
+def _policy_file(options: argparse.Namespace) -> PolicyFile | None:
+    """The pointer to the policy, if it is given by one."""
+    if options.policy_file is None:
+        return None
+    # before it is read: a SIGHUP between the reading and the serving must wait, not be lost
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))
+    return PolicyFile(Path(options.policy_file), options.allow_deterministic)
 
 
 def _work(
     options: argparse.Namespace,
     policy: Policy,
+    file: PolicyFile | None,
     token: str | None,
     sock: socket.socket,
     where: Place | None,
@@ -121,7 +137,8 @@ def _work(
         else:
             os.write(where.ready, b"1")
 
-    server = Server(App(policy, journal, metrics, token), options.log_requests)
+    app = App(policy, journal, metrics, token)
+    server = Server(app, options.log_requests, file)
     try:
         asyncio.run(server.run(sock, ready, -1 if where is None else where.lifeline))
     finally:

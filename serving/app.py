@@ -59,10 +59,14 @@ class App:
     def __init__(
         self, policy: Policy, journal: LiveJournal, metrics: Metrics, token: str | None = None
     ) -> None:
-        self.policy, self.journal, self.metrics = policy, journal, metrics
-        self.spec = canonical(policy)
+        self.journal, self.metrics = journal, metrics
+        self.take(policy)
         self.gauges: Callable[[], dict[str, tuple[str, float]]] = dict  # of who serves it
         self._authorization = None if token is None else f"Bearer {token}".encode()
+
+    def take(self, policy: Policy) -> None:
+        """The policy that decides from the next batch on."""
+        self.policy, self.spec = policy, canonical(policy)
 
     def allows(self, head: Head) -> bool:
         """Whether who sent this may; compared in a time that tells nothing of the token."""
@@ -83,7 +87,7 @@ class App:
         if isinstance(outcome, Decided | Recorded) and outcome.again:
             add("duplicates_total", of="score" if isinstance(outcome, Decided) else "decision")
         elif isinstance(outcome, Decided):
-            add("decisions_total", policy=self.spec)
+            add("decisions_total", policy=outcome.decision.policy)
         elif isinstance(outcome, Recorded):
             add("decisions_total", policy="elsewhere")
             add("voided_total", outcome.voided is not None)

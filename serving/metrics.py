@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from serving.http import REASONS
+from serving.policy_counts import DOUBLES, PolicyCounts
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 KINDS = ("done", "snooze", "dismiss", "number")
@@ -45,15 +46,20 @@ class Metrics:
     def __init__(
         self, endpoints: Sequence[str], spec: str, workers: int = 1, worker: int = 0, fd: int = -1
     ) -> None:
-        self._spec = spec
         self._histograms = ["commit", *endpoints]
         names = [*self._names(endpoints)]
         self._at = {name: i for i, name in enumerate(names)}
-        self._width = len(names) + len(self._histograms) * (len(SECONDS) + 2)
         self._first = len(names)
+        table = self._first + len(self._histograms) * (len(SECONDS) + 2)
+        self._width = table + DOUBLES
         self._memory = mmap.mmap(fd, workers * self._width * 8)
         self._all = memoryview(self._memory).cast("d")
         self._row = self._all[worker * self._width : (worker + 1) * self._width]
+        starts = range(table, len(self._all), self._width)
+        rows = [memoryview(self._memory)[at * 8 : (at + DOUBLES) * 8] for at in starts]
+        self._decisions = PolicyCounts(rows, worker)
+        for policy in filter(None, (spec, "elsewhere")):
+            self._decisions.add(policy, 0.0)  # a zero from the start: a rate needs one
 
     @staticmethod
     def bytes_needed(endpoints: Sequence[str], workers: int) -> int:
@@ -64,8 +70,6 @@ class Metrics:
         for endpoint in endpoints:
             for status in REASONS:
                 yield "requests_total", (("endpoint", endpoint), ("status", str(status)))
-        for policy in (self._spec, "elsewhere"):
-            yield "decisions_total", (("policy", policy),)
         for kind in KINDS:
             yield "rewards_total", (("kind", kind),)
         for of in ("score", "reward", "decision"):
@@ -74,7 +78,10 @@ class Metrics:
             yield name, ()
 
     def add(self, name: str, amount: float = 1.0, **labels: str) -> None:
-        """Counts."""
+        """Counts; a policy may be one that was never counted before."""
+        if name == "decisions_total":
+            self._decisions.add(labels["policy"], amount)
+            return
         self._row[self._at[name, tuple(labels.items())]] += amount
 
     def took(self, what: str, seconds: float) -> None:
@@ -101,6 +108,13 @@ class Metrics:
             if value or name != "requests_total":  # of 8 x 17 most can never be
                 shown = ",".join(f'{k}="{_label(v)}"' for k, v in labels)
                 lines.append(f"tipbandit_{name}{'{' + shown + '}' if shown else ''} {value:.17g}")
+        lines += [
+            f"# HELP tipbandit_decisions_total {HELP['decisions_total']}",
+            "# TYPE tipbandit_decisions_total counter",
+        ]
+        for policy, value in self._decisions.totals().items():
+            shown = f'policy="{_label(policy)}"'
+            lines.append(f"tipbandit_decisions_total{{{shown}}} {value:.17g}")
         lines += self._histogram("commit_seconds", "From a batch's lock to its reply.", ["commit"])
         lines += self._histogram(
             "request_seconds", "From a whole request to its reply.", self._histograms[1:]

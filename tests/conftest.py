@@ -34,7 +34,8 @@ class Server:
 
     def __init__(self, where: Path, *options: str, policy: str = "linucb", **env: str) -> None:
         self.journal, self.states = where / "live.db", where / "states"
-        arguments = ["--policy", policy, "--state", str(self.states)]
+        arguments = [] if "--policy-file" in options else ["--policy", policy]
+        arguments += ["--state", str(self.states)]
         arguments += ["--journal", str(self.journal), "--port", "0", *options]
         self.process = subprocess.Popen(
             [sys.executable, "-W", "error", "serve.py", *arguments],
