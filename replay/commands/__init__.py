@@ -8,6 +8,9 @@ from replay.commands.audit import audit
 from replay.commands.convert import convert
 from replay.commands.drift import drift
 from replay.commands.evaluate import evaluate
+from replay.commands.history import history
+from replay.commands.promote import promote
+from replay.commands.rollback import rollback
 from replay.commands.study import study
 from replay.commands.train import train
 from replay.commands.validate import validate
@@ -28,6 +31,13 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
         "--out results/like",
     ),
     (drift, "drift may.parquet june.parquet --out results/drift"),
+    (
+        promote,
+        "promote linucb:alpha=0.5 --gate results/gate/gate.json --card results/card "
+        '--why "weekly retraining"',
+    ),
+    (rollback, 'rollback --why "dismissals doubled"'),
+    (history, "history"),
 )
 """Each with an example of its use."""
 
