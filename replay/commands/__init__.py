@@ -8,6 +8,7 @@ from replay.commands.audit import audit
 from replay.commands.convert import convert
 from replay.commands.drift import drift
 from replay.commands.evaluate import evaluate
+from replay.commands.follow_up import follow_up
 from replay.commands.history import history
 from replay.commands.promote import promote
 from replay.commands.rollback import rollback
@@ -38,6 +39,7 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     ),
     (rollback, 'rollback --why "dismissals doubled"'),
     (history, "history"),
+    (follow_up, "follow-up results/live.db --out results/follow-up"),
 )
 """Each with an example of its use."""
 

@@ -47,8 +47,9 @@ def rollback(
         print_json(said)
         return
     if done.already:
-        note("note: a rollback that was interrupted is finished; no other was begun")
+        print(f"{rollout.new} is the champion already, since {rollout.at}")
+        return
     print(f"rolled back: {rollout.old} -> {rollout.new}")
-    if restore_state is not None and not done.already:
+    if restore_state is not None:
         print(f"{restore_state}: the states of {rollout.new}")
     print(f"{rollout.spec}\n{registry / POINTER}: a scorer takes it on SIGHUP")

@@ -75,7 +75,7 @@ class Done:
 
     rollout: Rollout
     already: bool  # it was so before
-    notices: tuple[str, ...]
+    notices: list[str]
 
 
 def promote(registry: Path, wanted: Wanted) -> Done:
@@ -85,8 +85,7 @@ def promote(registry: Path, wanted: Wanted) -> Done:
     if not _is_done(wanted, early) and not wanted.force and (reasons := wanted.against(early)):
         raise Refused(reasons)  # before the lock: a refusal writes nothing, not even a directory
     with alone(registry):
-        mended = recover(registry)
-        rollouts, notices = mended.rollouts, mended.notices
+        rollouts, notices = recover(registry)
         current = rollouts.current
         if current is not None and _is_done(wanted, rollouts):
             return Done(current, True, notices)
@@ -118,16 +117,15 @@ def roll_back(
     """Moves the pointer to the version before, or back to `to`. Raises `Refused`, `BadInput`.
 
     `restore(version)` brings back the snapshot of a state, first: what fails there leaves
-    the champion. A rollback that was ended halfway is finished, not followed by another.
+    the champion. With `to` the champion already, nothing is done.
     """
     if not registry.is_dir():
         raise BadInput(str(registry), "no such registry")
     with alone(registry):
-        mended = recover(registry)
-        rollouts, current = mended.rollouts, mended.rollouts.current
-        begun = mended.pointer and current is not None and current.action == "rollback"
-        if current is not None and begun and to in (None, current.new):
-            return Done(current, True, mended.notices)
+        rollouts, notices = recover(registry)
+        current = rollouts.current
+        if current is not None and to == current.new:
+            return Done(current, True, notices)  # the same, however often it is asked
         target = target_of(rollouts, to)
         found = read_version(registry, target.new)
         _check_servable(registry, target.champion)
@@ -137,7 +135,7 @@ def roll_back(
         evidence["state_restored"] = restore is not None
         rollout = _rollout("rollback", by, rollouts, found, why, evidence)
         _move(registry, rollout)
-        return Done(rollout, False, mended.notices)
+        return Done(rollout, False, notices)
 
 
 def target_of(rollouts: Rollouts, to: str | None) -> Rollout:
@@ -149,8 +147,6 @@ def target_of(rollouts: Rollouts, to: str | None) -> Rollout:
         if not before:
             raise Refused([f"{rollouts.all[-1].new} has no version before it"])
         return before[-1]
-    if to == rollouts.all[-1].new:
-        raise Refused([f"{to} is the champion already"])
     for rollout in reversed(before):
         if rollout.new == to:
             return rollout
@@ -165,23 +161,16 @@ def servable(registry: Path, champion: Champion) -> Policy:
     return policy_of(champion, lambda p: read_bytes(registry / p).decode(), champion.version)
 
 
-@dataclass(frozen=True)
-class Mended:
-    """The rollouts, and what had to be mended."""
+def recover(registry: Path) -> tuple[Rollouts, list[str]]:
+    """Mends what a writer left that was ended: the rollouts, and what was done.
 
-    rollouts: Rollouts
-    pointer: bool  # it was not what the last line says
-    notices: tuple[str, ...]
-
-
-def recover(registry: Path) -> Mended:
-    """Makes it as it should be, whatever ended the writer before; the only writer calls it.
+    The only writer calls it.
 
     Raises `BadInput` when lines were edited.
     """
     rollouts = read_rollouts(registry)
     check_sound(rollouts)
-    notices = []
+    notices: list[str] = []
     if rollouts.torn:
         cut(registry / NAME, rollouts.whole)
         notices.append(f"{NAME}: cut off {rollouts.torn} bytes of a line that was never finished")
@@ -190,11 +179,10 @@ def recover(registry: Path) -> Mended:
     if (registry / ROOM).is_dir():
         drop_parts(registry / ROOM)
     current = rollouts.current
-    behind = current is not None and pointed(registry) != current.champion
-    if current is not None and behind:
+    if current is not None and pointed(registry) != current.champion:
         replace_file(registry / POINTER, dump(current.champion).encode())
         notices.append(f"{POINTER}: was not what {NAME} says, written again")
-    return Mended(rollouts, behind, tuple(notices))
+    return rollouts, notices
 
 
 def pointed(registry: Path) -> Champion | None:

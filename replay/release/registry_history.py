@@ -50,9 +50,8 @@ def look(registry: Path) -> History:
     if not rollouts.problems and _is_interrupted(registry, rollouts):
         try:
             with alone(registry):
-                mended = recover(registry)
-            rollouts = mended.rollouts
-            notices += mended.notices
+                rollouts, mended = recover(registry)
+            notices += mended
         except OSError as error:
             reason = error.strerror or error
             notices.append(f"a promotion was interrupted, and cannot be mended here ({reason})")
