@@ -10,23 +10,20 @@ import contextlib
 import gc
 import ipaddress
 import os
+import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from journal.live import LiveJournal
-from journal.live_experiment import read_experiment
-from journal.live_shadows import challengers
 from policies.errors import BadInput, one_line
-from policies.experiment import Experiment, name_of, policies_of
-from policies.policy import Policy
+from policies.experiment import Experiment
 from policies.records import seconds
-from policies.spec import canonical, make
 from serving.app import ENDPOINTS, ROUTES, App, warm
-from serving.metrics import Metrics, Names
+from serving.metrics import Metrics
+from serving.served import Served, served
 from serving.server import Server
 from serving.workers import Place, Supervisor, place
 
@@ -52,9 +49,12 @@ def parser() -> argparse.ArgumentParser:
         description="Serves a policy at POST /score and POST /reward (docs/serving.md).",
         epilog="Example: python serve.py --policy linucb:alpha=1 --state state --journal live.db",
     )
-    what = out.add_mutually_exclusive_group(required=True)
-    what.add_argument("--policy", metavar="SPEC", help="the policy that decides")
-    what.add_argument("--experiment", metavar="FILE", help="TOML: several, each for its users")
+    decides = out.add_mutually_exclusive_group(required=True)
+    decides.add_argument("--policy", metavar="SPEC", help="the policy that decides")
+    decides.add_argument(
+        "--policy-file", metavar="FILE", help="the registry's champion.json, again on SIGHUP"
+    )
+    decides.add_argument("--experiment", metavar="FILE", help="TOML: several, each for its users")
     out.add_argument(
         "--shadow", action="append", default=[], metavar="SPEC",
         help="log what this policy would have done, never serve it; up to 8 times",
@@ -79,13 +79,7 @@ def parser() -> argparse.ArgumentParser:
 
 def serve(options: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT, then lets requests finish and writes checkpoints."""
-    policy = _served(options)
-    for each in policies_of(policy):
-        if not each.explores and not options.allow_deterministic:
-            rule = "is deterministic, its log could evaluate no other policy: give it an epsilon"
-            said = f"{rule} > 0 or say --allow-deterministic"
-            raise BadInput(f"policy {canonical(each)}", said)
-    shadows = challengers(options.shadow, policies_of(policy))
+    what = served(options)
     if not 1 <= options.workers <= WORKERS_LIMIT:
         raise BadInput("--workers", f"must be 1 to {WORKERS_LIMIT}", options.workers)
     if not 0 <= options.port <= 65535:
@@ -95,41 +89,28 @@ def serve(options: argparse.Namespace) -> int:
     where = place()
     if where is not None:
         sock = socket.socket(fileno=where.listening)
-        return _work(options, policy, shadows, token, sock, where)
+        return _work(options, what, token, sock, where)
     journal = LiveJournal(Path(options.journal), Path(options.state))  # refused before it listens
     try:
-        if isinstance(policy, Experiment):
-            journal.keep(policy)
+        if isinstance(what.policy, Experiment):
+            journal.keep(what.policy)
     finally:
         journal.close()
     sock = _listen(options.host, options.port, token)
     host, port = sock.getsockname()[:2]
-    serving = f"serving {name_of(policy)} on http://{f'[{host}]' if ':' in host else host}:{port}"
+    serving = f"serving {what.name} on http://{f'[{host}]' if ':' in host else host}:{port}"
     if options.workers == 1:
-        return _work(options, policy, shadows, token, sock, None, serving)
-    memory = Metrics.bytes_needed(ENDPOINTS, _counted(policy, shadows), options.workers)
+        return _work(options, what, token, sock, None, serving)
+    memory = Metrics.bytes_needed(ENDPOINTS, what.names, options.workers)
     with sock, tempfile.TemporaryFile(prefix="tipbandit-metrics-") as shared:
         shared.truncate(memory)
-        return Supervisor(sock, shared.fileno(), options.workers).run(serving)
-
-
-def _served(options: argparse.Namespace) -> Policy | Experiment:
-    """The policy, or the experiment of the file."""
-    if options.experiment is None:
-        return make(options.policy)
-    return read_experiment(options.experiment)
-
-
-def _counted(policy: Policy | Experiment, shadows: Sequence[Policy]) -> Names:
-    """What decisions are counted by."""
-    variants = [v.name for v in policy.variants] if isinstance(policy, Experiment) else []
-    return Names([*map(canonical, policies_of(policy))], variants, [*map(canonical, shadows)])
+        forwarded = () if what.file is None else (signal.SIGHUP,)
+        return Supervisor(sock, shared.fileno(), options.workers, forwarded).run(serving)
 
 
 def _work(
     options: argparse.Namespace,
-    policy: Policy | Experiment,
-    shadows: Sequence[Policy],
+    what: Served,
     token: str | None,
     sock: socket.socket,
     where: Place | None,
@@ -137,16 +118,16 @@ def _work(
 ) -> int:
     """One process that serves, alone or as a worker at its place."""
     share = (1, 0, -1) if where is None else (where.workers, where.worker, where.memory)
-    metrics = Metrics(ENDPOINTS, _counted(policy, shadows), *share)
+    metrics = Metrics(ENDPOINTS, what.names, *share)
     journal = LiveJournal(
         Path(options.journal),
         Path(options.state),
         seconds(options.reward_window),
         count=lambda event: metrics.add(f"{event}_total"),
-        shadows=shadows,
+        shadows=what.shadows,
     )
-    warm(policy)
-    for shadow in shadows:
+    warm(what.policy)
+    for shadow in what.shadows:
         with contextlib.suppress(Exception, SystemExit):  # it will fail again, and be counted
             warm(shadow)
     # what was loaded stays: numba alone leaves 100,000 objects that no request should wait for
@@ -159,10 +140,11 @@ def _work(
         else:
             os.write(where.ready, b"1")
 
-    server = Server(App(policy, journal, metrics, token), options.log_requests)
+    app = App(what.policy, journal, metrics, token)
+    server = Server(app, options.log_requests, what.file)
     try:
-        if isinstance(policy, Experiment):
-            journal.keep(policy)  # a worker that takes another's place has read the file anew
+        if isinstance(what.policy, Experiment):
+            journal.keep(what.policy)  # a worker that takes another's place has read the file anew
         asyncio.run(server.run(sock, ready, -1 if where is None else where.lifeline))
     finally:
         journal.close()

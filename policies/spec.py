@@ -59,8 +59,9 @@ def canonical(policy: Policy) -> str:
     parameter that came later (`SILENT`) only when it is not the default.
     """
     global _latest
-    if policy is _latest[0]:
-        return _latest[1]
+    latest = _latest  # read once: another thread may be making a policy
+    if policy is latest[0]:
+        return latest[1]
     cls: Any = type(policy)
     name = {home: short for short, home in POLICIES.items()}.get(
         f"{cls.__module__}:{cls.__qualname__}", f"{cls.__module__}:{cls.__qualname__}"
@@ -71,8 +72,9 @@ def canonical(policy: Policy) -> str:
         if not (f.metadata.get("silent") and getattr(policy, f.name) == f.default)
     ]
     spec = f"{name}:{','.join(f'{key}={value}' for key, value in written)}"
-    _latest = (policy, name if written == [("seed", 0)] else spec)
-    return _latest[1]
+    latest = (policy, name if written == [("seed", 0)] else spec)
+    _latest = latest
+    return latest[1]
 
 
 _latest: tuple[Any, str] = (None, "")  # a server asks for one frozen policy again and again

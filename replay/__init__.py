@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from replay.like.study import study as study
     from replay.online.experiment import experiment as experiment
     from replay.online.shadow_values import shadow as shadow
+    from replay.release.following import follow_up as follow_up
     from replay.shift.drift import drift as drift
 
 _HOMES = {
@@ -19,6 +20,7 @@ _HOMES = {
     "evaluate": "replay.evaluation",
     "experiment": "replay.online.experiment",
     "shadow": "replay.online.shadow_values",
+    "follow_up": "replay.release.following",
     "study": "replay.like.study",
     "train": "replay.history.training",
     "validate": "replay.doctor",

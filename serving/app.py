@@ -63,9 +63,14 @@ class App:
         metrics: Metrics,
         token: str | None = None,
     ) -> None:
-        self.policy, self.journal, self.metrics = policy, journal, metrics
+        self.journal, self.metrics = journal, metrics
+        self.take(policy)
         self.gauges: Callable[[], dict[str, tuple[str, float]]] = dict  # of who serves it
         self._authorization = None if token is None else f"Bearer {token}".encode()
+
+    def take(self, policy: Policy | Experiment) -> None:
+        """The policy that decides from the next batch on."""
+        self.policy, self.name = policy, name_of(policy)
 
     def allows(self, head: Head) -> bool:
         """Whether who sent this may; compared in a time that tells nothing of the token."""
@@ -111,7 +116,7 @@ class App:
     def readyz(self) -> str:
         """It can decide and write: whoever listens is warm."""
         self.journal.check()
-        said = {"ready": True, "policy": name_of(self.policy), "features": NAME}
+        said = {"ready": True, "policy": self.name, "features": NAME}
         if isinstance(self.policy, Experiment):
             said["experiment"] = self.policy.name
         return json.dumps(said)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from serving.http import REASONS
+from serving.policy_counts import DOUBLES, PolicyCounts
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 KINDS = ("done", "snooze", "dismiss", "number")
@@ -67,11 +68,17 @@ class Metrics:
         self._histograms = ["commit", *endpoints]
         counters = [*self._counters(endpoints)]
         self._at = {counter: i for i, counter in enumerate(counters)}
-        self._width = len(counters) + len(self._histograms) * (len(SECONDS) + 2)
         self._first = len(counters)
+        table = self._first + len(self._histograms) * (len(SECONDS) + 2)
+        self._width = table + DOUBLES
         self._memory = mmap.mmap(fd, workers * self._width * 8)
         self._all = memoryview(self._memory).cast("d")
         self._row = self._all[worker * self._width : (worker + 1) * self._width]
+        starts = range(table, len(self._all), self._width)
+        rows = [memoryview(self._memory)[at * 8 : (at + DOUBLES) * 8] for at in starts]
+        self._decisions = PolicyCounts(rows, worker)
+        for policy in (*names.policies, "elsewhere"):
+            self._decisions.add(policy, 0.0)  # a zero from the start: a rate needs one
 
     @staticmethod
     def bytes_needed(endpoints: Sequence[str], names: Names, workers: int) -> int:
@@ -82,8 +89,6 @@ class Metrics:
         for endpoint in endpoints:
             for status in REASONS:
                 yield "requests_total", (("endpoint", endpoint), ("status", str(status)))
-        for policy in (*self._by.policies, "elsewhere"):
-            yield "decisions_total", (("policy", policy),)
         for variant in self._by.variants:
             yield "variant_decisions_total", (("variant", variant),)
         for kind in KINDS:
@@ -97,7 +102,10 @@ class Metrics:
             yield name, ()
 
     def add(self, name: str, amount: float = 1.0, **labels: str) -> None:
-        """Counts."""
+        """Counts; a policy may be one that was never counted before."""
+        if name == "decisions_total":
+            self._decisions.add(labels["policy"], amount)
+            return
         self._row[self._at[name, tuple(labels.items())]] += amount
 
     def took(self, what: str, seconds: float) -> None:
@@ -124,6 +132,13 @@ class Metrics:
             if value or name != "requests_total":  # of 8 x 17 most can never be
                 shown = ",".join(f'{k}="{_label(v)}"' for k, v in labels)
                 lines.append(f"tipbandit_{name}{'{' + shown + '}' if shown else ''} {value:.17g}")
+        lines += [
+            f"# HELP tipbandit_decisions_total {HELP['decisions_total']}",
+            "# TYPE tipbandit_decisions_total counter",
+        ]
+        for policy, value in self._decisions.totals().items():
+            shown = f'policy="{_label(policy)}"'
+            lines.append(f"tipbandit_decisions_total{{{shown}}} {value:.17g}")
         lines += self._histogram("commit_seconds", "From a batch's lock to its reply.", ["commit"])
         lines += self._histogram(
             "request_seconds", "From a whole request to its reply.", self._histograms[1:]

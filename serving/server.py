@@ -21,6 +21,8 @@ from policies.errors import BadInput, one_line
 from serving.app import PAGES, ROUTES, App, told
 from serving.connection import Connection
 from serving.http import Broken, Head, Refused, reply_bytes
+from serving.policy_file import PolicyFile
+from serving.replacing import Replacing
 
 BATCH_LIMIT = 128  # calls of one commit
 QUEUE_LIMIT = 512  # calls that wait for one
@@ -32,9 +34,12 @@ SWEEP_S = 0.5
 class Server:
     """The connections of one process, and the batch that is gathering."""
 
-    def __init__(self, app: App, log_requests: bool = False) -> None:
+    def __init__(
+        self, app: App, log_requests: bool = False, policy_file: PolicyFile | None = None
+    ) -> None:
         self.app, self.metrics = app, app.metrics
         self.log_requests = log_requests
+        self.replacing = None if policy_file is None else Replacing(app, policy_file)
         self.stopping = False
         self.connections: set[Connection] = set()
         self.queue: list[tuple[Connection, str, Call]] = []
@@ -57,6 +62,10 @@ class Server:
         stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
+        if self.replacing is not None:
+            loop.add_signal_handler(signal.SIGHUP, self.replacing.asked)
+            # blocked since before the file was read: what was sent meanwhile comes now
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP,))
         if lifeline >= 0:
             loop.add_reader(lifeline, stopped.set)
         self.loop = loop

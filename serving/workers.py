@@ -50,8 +50,15 @@ WATCHED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 class Supervisor:
     """Starts `workers` copies of this very command over one socket."""
 
-    def __init__(self, sock: socket.socket, memory: int, workers: int) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        memory: int,
+        workers: int,
+        forwarded: tuple[signal.Signals, ...] = (),
+    ) -> None:
         self._sock, self._memory, self._count = sock, memory, workers
+        self._forwarded = forwarded  # to every worker; each unblocks them when it can be told
         self._said, self._ready = os.pipe()
         self._lifeline, self._held = os.pipe()
         self._born: dict[int, float] = {}
@@ -59,7 +66,7 @@ class Supervisor:
 
     def run(self, serving: str) -> int:
         """Says `serving` once all listen; 0 when it was told to stop, 2 when they cannot start."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+        signal.pthread_sigmask(signal.SIG_BLOCK, (*WATCHED, *self._forwarded))
         for worker in range(self._count):
             self._start(worker)
         if self._all_listen():
@@ -96,8 +103,11 @@ class Supervisor:
     def _watch(self) -> None:
         """Until it is told to stop."""
         while True:
-            got = signal.sigtimedwait(WATCHED, 1.0)
-            if got is not None and got.si_signo != signal.SIGCHLD:
+            got = signal.sigtimedwait((*WATCHED, *self._forwarded), 1.0)
+            if got is not None and got.si_signo in self._forwarded:
+                for process in self._processes.values():
+                    process.send_signal(got.si_signo)
+            elif got is not None and got.si_signo != signal.SIGCHLD:
                 return
             for worker, process in list(self._processes.items()):
                 code = process.poll()

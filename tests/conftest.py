@@ -37,6 +37,8 @@ class Server:
     ) -> None:
         self.journal, self.states = where / "live.db", where / "states"
         arguments = [] if policy is None else ["--policy", policy]
+        if "--policy-file" in options:
+            arguments = []
         arguments += ["--state", str(self.states)]
         arguments += ["--journal", str(self.journal), "--port", "0", *options]
         self.process = subprocess.Popen(

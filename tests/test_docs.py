@@ -121,7 +121,7 @@ def test_nothing_is_left_to_fill_in(page: str) -> None:
 
 def test_documented_command_lines_have_no_unknown_option() -> None:
     """Every `python -m replay|sim COMMAND --option` in the docs parses."""
-    lines = re.findall(r"python -m (replay|sim) (\w+)([^\n`]*)", "\n".join(PAGES.values()))
+    lines = re.findall(r"python -m (replay|sim) ([\w-]+)([^\n`]*)", "\n".join(PAGES.values()))
     assert len(lines) > 8
     for package, name, rest in lines:
         command = get_command(COMMANDS[package]).commands[name]

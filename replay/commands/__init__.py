@@ -9,6 +9,10 @@ from replay.commands.convert import convert
 from replay.commands.drift import drift
 from replay.commands.evaluate import evaluate
 from replay.commands.experiment import experiment
+from replay.commands.follow_up import follow_up
+from replay.commands.history import history
+from replay.commands.promote import promote
+from replay.commands.rollback import rollback
 from replay.commands.shadow import shadow
 from replay.commands.study import study
 from replay.commands.train import train
@@ -32,6 +36,14 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (experiment, "experiment live.db --out results/experiment"),
     (shadow, "shadow live.db --out results/shadow"),
     (drift, "drift may.parquet june.parquet --out results/drift"),
+    (
+        promote,
+        "promote linucb:alpha=0.5 --gate results/gate/gate.json --card results/card "
+        '--why "weekly retraining"',
+    ),
+    (rollback, 'rollback --why "dismissals doubled"'),
+    (history, "history"),
+    (follow_up, "follow-up results/live.db --out results/follow-up"),
 )
 """Each with an example of its use."""
 
