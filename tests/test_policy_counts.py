@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.metrics import Metrics
+from serving.metrics import Metrics, Names
 from serving.policy_counts import DOUBLES, REST, SLOTS, PolicyCounts
 
 
@@ -56,7 +56,7 @@ def test_long_names_are_cut_and_told_apart(letter: str) -> None:
 
 def test_the_figures_show_policies_that_came_later() -> None:
     """With those that there were from the start, at zero."""
-    metrics = Metrics(("other",), "first")
+    metrics = Metrics(("other",), Names(["first"]))
     metrics.add("decisions_total", policy='later "x"')
     lines = metrics.text({}).splitlines()
     said = [line for line in lines if line.startswith("tipbandit_decisions_total{")]

@@ -112,4 +112,6 @@ def test_a_changed_experiment_under_its_name_does_not_start(tmp_path: Path) -> N
 
 def test_either_a_policy_or_an_experiment(tmp_path: Path) -> None:
     assert "not allowed with" in refused(tmp_path, "--experiment", "x", "--policy", "random")
-    assert "one of the arguments --policy --experiment is required" in refused(tmp_path)
+    assert "one of the arguments --policy --policy-file --experiment is required" in refused(
+        tmp_path
+    )

@@ -277,12 +277,12 @@ def test_a_shadows_prior_is_kept(tmp_path: Path) -> None:
 )
 def test_challengers_differ(specs: list[str], rule: str) -> None:
     with pytest.raises(BadInput, match=rule):
-        challengers(specs, SERVED)
+        challengers(specs, [SERVED])
 
 
 def test_eight_challengers_keep_their_order() -> None:
     specs = [f"random:seed={i}" for i in range(MOST_SHADOWS, 0, -1)]
-    assert [canonical(p) for p in challengers(specs, SERVED)] == specs
+    assert [canonical(p) for p in challengers(specs, [SERVED])] == specs
 
 
 # ---- journals of before
