@@ -237,9 +237,9 @@ def test_a_bad_option_is_refused_in_one_line_and_nothing_is_made(
 
 
 def test_what_is_missing_is_named() -> None:
-    """--policy, --state and --journal have no default."""
+    """--state and --journal have no default; --policy or --experiment: test_serve_experiment.py."""
     said = refused()
-    for option in ("--policy", "--state", "--journal"):
+    for option in ("--state", "--journal"):
         assert option in said
 
 
