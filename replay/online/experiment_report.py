@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from policies.errors import one_line
 from replay.online.experiment import ASSUMES, QUESTION, Difference, Experimented
@@ -123,6 +124,8 @@ def plot(found: Experimented) -> bytes:
         axes.set_title(title.replace("$", r"\$"), fontsize=9)
         axes.set_ylabel("reward per decision")
         axes.legend(fontsize=7)
+    for axes in panels:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[-1].set_xlabel(f"end of day; {QUESTION}")
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=110, metadata={"Software": None})
