@@ -20,7 +20,7 @@ from journal.live_calls import (
 )
 from policies.errors import BadInput
 from policies.features import NAME, WIDTH
-from policies.loop import probabilities
+from policies.loop import UserLoop
 from policies.policy import Policy
 from policies.spec import canonical
 from policies.state import OTHER, UserState
@@ -161,6 +161,6 @@ PAGES: dict[str, Callable[[App], str]] = {
 
 def warm(policy: Policy) -> None:
     """Compiles the kernels before the first person waits for them."""
-    state = UserState.empty("warm-up", NAME, WIDTH)
-    probabilities(policy, state, [OTHER], np.zeros((1, WIDTH)), "warm-up")
-    state.fold(OTHER, np.zeros(WIDTH), 0.0, "warm-up", 0)
+    loop = UserLoop(UserState.empty("warm-up", NAME, WIDTH))
+    loop.decide(policy, "warm-up", 0, ["warm-up"], [OTHER], np.zeros((1, WIDTH)), None)
+    loop.answer("warm-up", None, 0.0, 0)
