@@ -237,10 +237,11 @@ def test_a_bad_option_is_refused_in_one_line_and_nothing_is_made(
 
 
 def test_what_is_missing_is_named() -> None:
-    """--policy, --state and --journal have no default."""
+    """--state and --journal have no default, and something must decide."""
     said = refused()
-    for option in ("--policy", "--state", "--journal"):
+    for option in ("--state", "--journal"):
         assert option in said
+    assert "--policy" in refused("--state", "s", "--journal", "j.db")
 
 
 def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
