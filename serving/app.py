@@ -21,7 +21,7 @@ from journal.live_calls import (
 from policies.errors import BadInput
 from policies.experiment import Experiment, name_of, policies_of
 from policies.features import NAME, WIDTH
-from policies.loop import probabilities
+from policies.loop import UserLoop
 from policies.policy import Policy
 from policies.state import OTHER, UserState
 from serving.http import Head, Refused
@@ -174,7 +174,7 @@ PAGES: dict[str, Callable[[App], str]] = {
 
 def warm(policy: Policy | Experiment) -> None:
     """Compiles the kernels before the first person waits for them."""
-    state = UserState.empty("warm-up", NAME, WIDTH)
-    for each in policies_of(policy):
-        probabilities(each, state, [OTHER], np.zeros((1, WIDTH)), "warm-up")
-    state.fold(OTHER, np.zeros(WIDTH), 0.0, "warm-up", 0)
+    loop = UserLoop(UserState.empty("warm-up", NAME, WIDTH))
+    for i, each in enumerate(policies_of(policy)):
+        loop.decide(each, f"warm-up {i}", 0, ["warm-up"], [OTHER], np.zeros((1, WIDTH)), None)
+        loop.answer(f"warm-up {i}", None, 0.0, 0)

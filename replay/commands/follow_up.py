@@ -12,6 +12,9 @@ from replay.commands.arguments import Json, LogArgument, Registry, print_json
 def follow_up(
     log: LogArgument,
     registry: Registry = Path("results/registry"),
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="RFC 3339; default: when it was promoted.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Results folder: follow-up.json, summary.md, a plot.")
     ] = None,
@@ -24,7 +27,7 @@ def follow_up(
 
     if out is not None:
         check_directory(out)
-    found = run(log, registry)
+    found = run(log, registry, since)
     if out is not None:
         found.report(out)
     if as_json:

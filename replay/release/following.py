@@ -80,7 +80,7 @@ class FollowUp:
         return {
             "version": made.new,
             "policy": made.spec,
-            "since": made.at,
+            "promoted_at": made.at,
             "log": dict(self.log),
             "promised": None
             if self.promise is None
@@ -100,9 +100,10 @@ class FollowUp:
         return write_report(self, Path(directory))
 
 
-def follow_up(log: GivenLog, registry: str | Path) -> FollowUp:
+def follow_up(log: GivenLog, registry: str | Path, since: str | None = None) -> FollowUp:
     """Holds the log since the champion's promotion against what its card promised.
 
+    `since`: an RFC 3339 time instead, for a log of another clock (a simulated one, say).
     Raises `BadInput` without a champion, and where its version was edited.
     """
     room = Path(registry)
@@ -118,12 +119,14 @@ def follow_up(log: GivenLog, registry: str | Path) -> FollowUp:
     promise, notes = _promised(version, made.spec)
     notes += _notes(version, made)
     read = log_given(log)
-    since = micros(parse_instant(made.at, "at"))
-    rows, sample, left = _own(read, made.spec, since)
-    asked = int((read.decided_at >= since).sum())
+    start = made.at if since is None else since
+    at = micros(parse_instant(start, "--since"))
+    rows, sample, left = _own(read, made.spec, at)
+    asked = int((read.decided_at >= at).sum())
     about = {
         "path": read.path,
         "sha256": read.sha256,
+        "since": start,
         "decisions_since": asked,
         "window_open": left,
     }
@@ -131,11 +134,11 @@ def follow_up(log: GivenLog, registry: str | Path) -> FollowUp:
     if others:
         notes.append(f"{others} decisions since then were made by other policies: not counted")
     if sample is None or not len(rows):
-        reason = f"no decision of this policy since {made.at} has a closed reward window"
+        reason = f"no decision of this policy since {start} has a closed reward window"
         verdict = "too early" if promise is not None else None
         return FollowUp(made, about, promise, None, verdict, reason, tuple(notes), None)
     level = LEVEL if promise is None else promise.level
-    rounds, observed, why = _observed(read, sample, rows, since, level)
+    rounds, observed, why = _observed(read, sample, rows, at, level)
     verdict, reason = judged(promise, observed, read.reward_range, why)
     order = np.argsort(np.asarray(rounds.days), kind="stable")
     running = np.cumsum(rounds.reward[order]) / np.arange(1, len(order) + 1)

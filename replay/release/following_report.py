@@ -51,10 +51,10 @@ def summary(found: FollowUp) -> str:
     lines = [
         "# Follow-up",
         "",
-        f"- `{found.rollout.new}`, `{found.rollout.spec}`, since {found.rollout.at}",
+        f"- `{found.rollout.new}`, `{found.rollout.spec}`, champion since {found.rollout.at}",
         f"- log `{found.log['path']}`, sha256 `{found.log['sha256'][:16]}…`, "
-        f"{found.log['decisions_since']} decisions since then, {found.log['window_open']} left "
-        "out, reward window open",
+        f"{found.log['decisions_since']} decisions since {found.log['since']}, "
+        f"{found.log['window_open']} left out, reward window open",
         "",
         *markdown_table(("", "question", "reward a decision", "interval", "by"), rows),
         "",
@@ -85,7 +85,7 @@ def plot(found: FollowUp) -> bytes:
             if low is not None and high is not None:
                 ends = ([days[-1]] * 2, [low, high])
                 axes.plot(*ends, color="#1b7837", lw=width, alpha=0.6, label=label)
-    axes.set_xlabel("days since the promotion")
+    axes.set_xlabel("days since then")
     axes.set_ylabel("reward per decision")
     axes.set_title(f"{found.rollout.new}: {found.verdict or 'no promise'}", fontsize=9)
     if axes.get_legend_handles_labels()[0]:

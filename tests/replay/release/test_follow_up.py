@@ -149,6 +149,8 @@ def test_other_policies_and_earlier_decisions_are_not_counted(
     assert found["verdict"] == "too early"
     before = registry.run("follow-up", file, "--json").json
     assert (before["observed"], before["verdict"]) == (None, "too early")
+    asked = registry.run("follow-up", log, "--since", "2099-01-01T00:00:00Z", "--json").json
+    assert asked["observed"] is None
 
 
 def test_without_a_card_there_is_nothing_to_hold_it_against(registry: Any, since: Callable) -> None:
