@@ -8,6 +8,7 @@ from replay.commands.audit import audit
 from replay.commands.convert import convert
 from replay.commands.drift import drift
 from replay.commands.evaluate import evaluate
+from replay.commands.gate import gate
 from replay.commands.study import study
 from replay.commands.train import train
 from replay.commands.validate import validate
@@ -28,6 +29,11 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
         "--out results/like",
     ),
     (drift, "drift may.parquet june.parquet --out results/drift"),
+    (
+        gate,
+        "gate log.parquet --champion linucb:alpha=1 --challenger linucb:alpha=0.3 "
+        "--learn logged --out results/gate",
+    ),
 )
 """Each with an example of its use."""
 

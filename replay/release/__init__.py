@@ -1,0 +1,1 @@
+"""Releases: the gate that a challenger must pass, and what was promoted."""
