@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from replay.history.training import train as train
     from replay.like.study import study as study
     from replay.shift.drift import drift as drift
+    from replay.slicing.slices import slices as slices
 
 _HOMES = {
     "audit": "replay.history.auditing",
     "drift": "replay.shift.drift",
     "evaluate": "replay.evaluation",
+    "slices": "replay.slicing.slices",
     "study": "replay.like.study",
     "train": "replay.history.training",
     "validate": "replay.doctor",

@@ -8,6 +8,7 @@ from replay.commands.audit import audit
 from replay.commands.convert import convert
 from replay.commands.drift import drift
 from replay.commands.evaluate import evaluate
+from replay.commands.slices import slices
 from replay.commands.study import study
 from replay.commands.train import train
 from replay.commands.validate import validate
@@ -27,6 +28,7 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
         "study --like log.parquet --policy random --policy linucb --replicates 100 "
         "--out results/like",
     ),
+    (slices, "slices log.parquet --policy linucb --against random --by overdue,hour,new"),
     (drift, "drift may.parquet june.parquet --out results/drift"),
 )
 """Each with an example of its use."""
