@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from replay.like.study import study as study
     from replay.release.gating import gate as gate
     from replay.shift.drift import drift as drift
+    from replay.slicing.slices import slices as slices
 
 _HOMES = {
     "audit": "replay.history.auditing",
     "drift": "replay.shift.drift",
     "evaluate": "replay.evaluation",
     "gate": "replay.release.gating",
+    "slices": "replay.slicing.slices",
     "study": "replay.like.study",
     "train": "replay.history.training",
     "validate": "replay.doctor",

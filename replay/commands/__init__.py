@@ -9,6 +9,7 @@ from replay.commands.convert import convert
 from replay.commands.drift import drift
 from replay.commands.evaluate import evaluate
 from replay.commands.gate import gate
+from replay.commands.slices import slices
 from replay.commands.study import study
 from replay.commands.train import train
 from replay.commands.validate import validate
@@ -28,6 +29,7 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
         "study --like log.parquet --policy random --policy linucb --replicates 100 "
         "--out results/like",
     ),
+    (slices, "slices log.parquet --policy linucb --against random --by overdue,hour,new"),
     (drift, "drift may.parquet june.parquet --out results/drift"),
     (
         gate,

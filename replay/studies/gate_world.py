@@ -51,6 +51,12 @@ class Life:
     taken: Bools  # the logged action is the champion's favourite
     reward: Floats
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(people, days, a_day)"""
+        people, days, a_day = self.reward.shape
+        return people, days, a_day
+
     def weights(self, epsilon: float) -> Floats:
         """The challenger's, of a floor `epsilon`; the champion logged, so that its own are 1."""
         low, high = epsilon / 2, 1 - epsilon / 2
@@ -58,23 +64,39 @@ class Life:
 
 
 def live(
-    rng: Rng, shape: tuple[int, int, int], apart: float, epsilon: float, gain: float, sd: float
+    rng: Rng,
+    shape: tuple[int, int, int],
+    apart: float,
+    epsilon: float,
+    gain: float,
+    sd: float,
+    act: Floats | None = None,
 ) -> Life:
     """A person's gain per decision is normal around `gain`, cut where rewards could not have it.
 
+    `act`: the actions' uniforms, of `shape`; an audit asks for those of the decisions' ids.
     Where the policies differ, the challenger's favourite is worth as much more as the gain
     per decision needs, and the two are worth 0 on average; elsewhere both are worth 0.
     """
     most = SQUARE * 2 * apart * (1 - epsilon)
     own = np.clip(rng.normal(gain, sd, shape[0]), gain - (most - gain), most)
     differ = rng.random(shape) < apart
-    taken = rng.random(shape) < 1 - epsilon / 2
+    best = rng.random(shape) < 0.5
+    second = (rng.random(shape) if act is None else act) >= np.where(
+        best, epsilon / 2, 1 - epsilon / 2
+    )
+    taken = second == best
     lead = (own / (apart * (1 - epsilon)))[:, None, None]  # challenger's less champion's favourite
     mean = np.where(differ, np.where(taken, -lead, lead), 0.0) / 2
     u = rng.random(shape)
     good = (SQUARE + mean) / 2
     reward = np.where(u < good, 1.0, np.where(u < SQUARE, -1.0, 0.0))
-    return Life(differ, rng.random(shape) < 0.5, taken, reward)
+    return Life(differ, best, taken, reward)
+
+
+def names(shape: tuple[int, int, int]) -> list[str]:
+    """The decisions' ids, by person, day and part of the day."""
+    return ["-".join(map(str, place)) for place in np.ndindex(shape)]
 
 
 def log_of_life(life: Life, rng: Rng, spec: str, epsilon: float) -> Log:
@@ -82,9 +104,9 @@ def log_of_life(life: Life, rng: Rng, spec: str, epsilon: float) -> Log:
 
     `task_age` ranks by the champion's taste, `priority` by the challenger's.
     """
-    people, days, a_day = life.reward.shape
+    a_day = life.shape[2]
     n = life.reward.size
-    who, day, part = (i.ravel() for i in np.indices(life.reward.shape))
+    who, day, part = (i.ravel() for i in np.indices(life.shape))
     best = life.best.ravel().astype(np.int64)
     hour = 8 + part * 12 // a_day + rng.integers(0, 12 // a_day, n)
     hour[0] = 8  # no later day's decision falls into the first seven times 24 hours
@@ -100,7 +122,8 @@ def log_of_life(life: Life, rng: Rng, spec: str, epsilon: float) -> Log:
     pmf = np.full((n, 2), epsilon / 2)
     pmf[rows, best] = 1 - epsilon / 2
     action = np.where(life.taken.ravel(), best, 1 - best)
-    at = START + day * DAY + hour * HOUR + who  # two decisions of a person are hours apart
+    at = START + day * DAY + hour * HOUR + who  # a person's decisions are an hour apart or more
+    told = day * a_day + part  # all answers come before the person's next decision
     order = np.lexsort((who, at))
     offsets = pa.array(np.arange(0, 2 * n + 1, 2, dtype=np.int32))
 
@@ -109,12 +132,12 @@ def log_of_life(life: Life, rng: Rng, spec: str, epsilon: float) -> Log:
 
     flat = pa.array(context[order].ravel())
     columns = {
-        "decision_id": pa.array([f"d{i}" for i in range(n)]),
+        "decision_id": pa.array(names(life.shape)).take(pa.array(order)),
         "user_id": pa.array([f"u{i}" for i in who[order]]),
         "decided_at": pa.array(at[order]).cast(schema.TIME),
         "policy": pa.array([spec] * n),
         "features": pa.array(["tip-v1"] * n),
-        "state_seq": pa.array(np.zeros(n, np.int64)),
+        "state_seq": pa.array(told[order]),
         "candidate_ids": listed(pa.array(["a", "b"] * n)),
         "arms": listed(pa.array(ARMS[rng.integers(0, len(ARMS), 2 * n)])),
         "context": listed(pa.FixedSizeListArray.from_arrays(flat, 5)),
@@ -122,7 +145,8 @@ def log_of_life(life: Life, rng: Rng, spec: str, epsilon: float) -> Log:
         "action": pa.array(action[order].astype(np.int32)),
         "pscore": pa.array(pmf[rows, action][order]),
         "reward": pa.array(life.reward.ravel()[order]),
-        "feedback_at": pa.array(at[order] + HOUR).cast(schema.TIME),
+        "feedback_at": pa.array(at[order] + HOUR // 2).cast(schema.TIME),
+        "feedback_seq": pa.array(told[order] + 1),
     }
     table = pa.table(columns).replace_schema_metadata(schema.metadata(REWARD_RANGE, None))
     return log_of_table(table, "study")

@@ -14,13 +14,14 @@ import pytest
 
 from journal import Log, read_log, write_log
 from policies import BadInput, canonical, make
+from policies.draw import uniform
 from policies.prior import know
 from replay import evaluate, gate, train
 from replay.priors.training import train_prior
 from replay.release import gate_report
 from replay.release.gate_latency import served_of
 from replay.release.gate_rules import Rules, default_rules, rules_of
-from replay.studies.gate_world import START, ByFeature, live, log_of_life
+from replay.studies.gate_world import START, ByFeature, Life, live, log_of_life, names
 from serving.app import ENDPOINTS
 from serving.metrics import Metrics
 
@@ -33,7 +34,13 @@ DOCS = Path(__file__).parents[2] / "docs"
 def world(gain: float, shape: tuple[int, int, int] = SHAPE, seed: int = 3) -> Log:
     """A log of the champion `OLD` where `NEW` gains so much per decision, with everybody."""
     rng = np.random.default_rng(seed)
-    return log_of_life(live(rng, shape, 0.4, 0.4, gain, 0.0), rng, OLD, 0.4)
+    return log_of_life(lived(rng, shape, gain), rng, OLD, 0.4)
+
+
+def lived(rng: np.random.Generator, shape: tuple[int, int, int], gain: float) -> Life:
+    """With the actions that the ids draw, as a server draws them."""
+    act = np.array([uniform("act", 0, name) for name in names(shape)])
+    return live(rng, shape, 0.4, 0.4, gain, 0.0, act.reshape(shape))
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +159,7 @@ def test_a_harmed_slice_refuses_what_gains_on_average() -> None:
     """Mornings lose; a floor below the loss lets it pass; the line names the slice."""
     rng = np.random.default_rng(5)
     shape = (60, 21, 2)
-    life = live(rng, shape, 0.4, 0.4, 0.3, 0.0)
-    harm = live(np.random.default_rng(5), shape, 0.4, 0.4, -0.12, 0.0)
+    life, harm = lived(rng, shape, 0.3), lived(np.random.default_rng(5), shape, -0.12)
     assert np.array_equal(life.taken, harm.taken)  # the same draws, other rewards
     reward = life.reward.copy()
     reward[:, :, 0] = harm.reward[:, :, 0]
