@@ -51,6 +51,7 @@ def gate(
     as_json: Json = False,
 ) -> None:
     """Each rule with its figure and verdict; exit 0 when the challenger passed, 1 when not."""
+    del print_rules  # its callback has printed
     from replay.release.gate_report import lines
     from replay.release.gating import gate as run
     from replay.reports.report import check_directory

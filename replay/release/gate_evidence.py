@@ -1,16 +1,14 @@
-"""The rules that a log decides: difference, weights, people, verdict, training, slices, audit."""
+"""The rules that a log decides: difference, weights, people, verdict, training, audit."""
 
 from replay.history.auditing import Audit
 from replay.intervals.anytime import FIRST_LOOK
 from replay.judged import Difference
-from replay.release.gate_finding import FAIL, PASS, Finding, at_least, not_judged
+from replay.release.gate_finding import FAIL, PASS, Finding, at_least
 from replay.release.gate_rules import Rules
 from replay.result import Evaluation
-from replay.rounds import NotComputable
 from replay.verdict import Verdict
 
 RANKS: tuple[Verdict, ...] = ("reliable", "caution", "unreliable")
-NAMED = 5  # slices that a line names
 
 
 def judged_by_log(found: Evaluation, champion: str, challenger: str, rules: Rules) -> list[Finding]:
@@ -25,9 +23,13 @@ def judged_by_log(found: Evaluation, champion: str, challenger: str, rules: Rule
         at_least("min_support", rules.min_support, _least([r.support for r in weighed]), "support"),
         at_least("min_users", rules.min_users, pair[1].rounds.equal_users, "users of equal size"),
         _verdict(row, rules),
-        Finding("not_trained", 0.0, float(len(trained)), FAIL, _TRAINED.format(" and ".join(trained)))
+        Finding(
+            "not_trained", 0.0, float(len(trained)), FAIL, _TRAINED.format(" and ".join(trained))
+        )
         if trained
-        else Finding("not_trained", 0.0, 0.0, PASS, "no start or prior learned from these decisions"),
+        else Finding(
+            "not_trained", 0.0, 0.0, PASS, "no start or prior learned from these decisions"
+        ),
     ]
 
 
@@ -77,7 +79,7 @@ def looks(rules: Rules) -> dict[str, object]:
 
 
 def _verdict(row: Difference, rules: Rules) -> Finding:
-    held = RANKS.index(row.verdict) <= RANKS.index(rules.verdict)  # type: ignore[arg-type]
+    held = RANKS.index(row.verdict) <= RANKS.index(rules.verdict)
     said = "; ".join(row.reasons) or "nothing speaks against it"
     return Finding("verdict", rules.verdict, row.verdict, PASS if held else FAIL, said)
 

@@ -1,4 +1,4 @@
-"""How long a decision takes: measured here on a log's decisions, and told by a scorer's /metrics."""
+"""How long a decision takes: measured on a log's decisions, and told by a scorer's /metrics."""
 
 import math
 import re
@@ -9,6 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
+from journal.cli import progress
 from journal.log import Log
 from policies.arrays import Floats, Ints
 from policies.errors import BadInput
@@ -36,9 +37,7 @@ class Served:
     policies: tuple[str, ...]  # that decided
 
 
-def decision_times(
-    log: Log, rows: Ints, policy: Policy, states: Mapping[str, UserState]
-) -> Floats:
+def decision_times(log: Log, rows: Ints, policy: Policy, states: Mapping[str, UserState]) -> Floats:
     """Milliseconds `(m,)` of m <= `DECISIONS` of the log's `rows`, by the path that serves.
 
     Each from its user's state in `states`, else from an empty one.
@@ -57,12 +56,15 @@ def decision_times(
         probabilities(policy, state, offered, context, ids[i])
         return (perf_counter() - began) * 1e3
 
+    started = perf_counter()
     for i in chosen[:WARM_UP].tolist():
         once(i)
-    took, until = [], perf_counter() + PATIENCE_S
-    for i in chosen.tolist():
+        if perf_counter() - started > PATIENCE_S / 2:
+            break
+    took = []
+    for i in progress(chosen.tolist(), len(chosen), "latency"):
         took.append(float(np.median([once(i) for _ in range(REPEATS)])))
-        if perf_counter() > until:
+        if perf_counter() - started > PATIENCE_S:
             break
     return np.array(took)
 
@@ -94,7 +96,8 @@ def served(rules: Rules, found: Served | None, challenger: str) -> Finding:
 
 
 _BUCKET = re.compile(
-    r'tipbandit_request_seconds_bucket\{endpoint="(?P<endpoint>[^"]*)",le="(?P<le>[^"]*)"\} (?P<n>\S+)'
+    r'tipbandit_request_seconds_bucket\{endpoint="(?P<endpoint>[^"]*)",'
+    r'le="(?P<le>[^"]*)"\} (?P<n>\S+)'
 )
 _DECIDED = re.compile(r'tipbandit_decisions_total\{policy="((?:[^"\\]|\\.)*)"\} (\S+)')
 
@@ -115,7 +118,12 @@ def served_of(path: Path) -> Served:
     except ValueError as error:
         raise BadInput(where, f"is not the text of a scorer's /metrics ({error})") from None
     bounds, counts = [b for b, _ in buckets], [n for _, n in buckets]
-    if not buckets or bounds[-1] != math.inf or sorted(bounds) != bounds or sorted(counts) != counts:
+    if (
+        not buckets
+        or bounds[-1] != math.inf
+        or sorted(bounds) != bounds
+        or sorted(counts) != counts
+    ):
         rule = f"needs the histogram tipbandit_request_seconds of {ENDPOINT}, as /metrics tells it"
         raise BadInput(where, rule)
     if not 0 < counts[-1] < math.inf:

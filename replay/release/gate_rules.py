@@ -70,7 +70,7 @@ _CHOICES = {
     "served": SERVED,
 }
 _RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
-    "margin": (lambda x: True, "must be finite"),
+    "margin": (math.isfinite, "must be finite"),
     "level": (lambda x: 0.5 < x < 1, "must be between 0.5 and 1"),
     "min_ess": (lambda x: x >= 0, "must not be negative"),
     "min_support": (lambda x: 0 <= x <= 1, "must be in [0, 1]"),
@@ -96,12 +96,12 @@ def rules_of(given: GivenRules) -> Rules:
         return _checked(given, "rules")
     where = os.fspath(given)
     try:
-        with Path(where).open("rb") as file:
-            return _checked(tomllib.load(file), where)
+        read = tomllib.loads(Path(where).read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput(where, f"cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of a number's length
         raise BadInput(where, f"is not TOML ({error})") from None
+    return _checked(read, where)
 
 
 def default_rules() -> str:
@@ -128,9 +128,15 @@ def _value(key: str, value: Any, where: str) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise BadInput(where, "must be a number", value)
         holds, rule = _RANGES[key]
-        if not abs(value) < math.inf or not holds(float(value)):
-            raise BadInput(where, rule if abs(value) < math.inf else "must be finite", value)
-        return float(value)
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            raise BadInput(where, "must be finite", value)
+        if not holds(number):
+            raise BadInput(where, rule, value)
+        return number
     if not isinstance(value, str):
         raise BadInput(where, "must be a string", value)
     name = value.partition(":")[0] if key == "estimator" else value

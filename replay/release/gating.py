@@ -111,7 +111,9 @@ def gate(
             raise
         found, rows = None, np.arange(len(read))
         reason = f"the log does not hold: {broken}"
-        judged = [not_judged(r, _threshold(settled, r), reason) for r in (*OF_THE_LOG, "slice_floor")]
+        judged = [
+            not_judged(r, _threshold(settled, r), reason) for r in (*OF_THE_LOG, "slice_floor")
+        ]
         judged.append(not_judged("latency_p99_ms", settled.latency_p99_ms, reason))
     else:
         found = evaluation_of(
@@ -169,7 +171,9 @@ def _about(
     log: Log, rows: Ints, found: Evaluation | None, since: str | int | None, as_of: str | int | None
 ) -> dict[str, Any]:
     """Which decisions of which log were judged."""
-    latest = int(max(log.decided_at.max(), log.feedback_at[log.feedback_at != NO_TIME].max(initial=0)))
+    latest = int(
+        max(log.decided_at.max(), log.feedback_at[log.feedback_at != NO_TIME].max(initial=0))
+    )
     told = {} if found is None else found.to_dict()["log"]
     return {
         "path": log.path,

@@ -139,8 +139,7 @@ def _runs(design: Design, world: int, seed: int) -> list[Run]:
         return [Run(None, None) for _ in INTERVALS]
     log = log_of_life(life, rng, design.spec(CHAMPION), design.epsilon)
     return [
-        _run(design, log, Rules(interval=name), a)
-        for name, a in zip(INTERVALS, above, strict=True)
+        _run(design, log, Rules(interval=name), a) for name, a in zip(INTERVALS, above, strict=True)
     ]
 
 
