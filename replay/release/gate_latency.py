@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 
 import numpy as np
@@ -63,7 +64,7 @@ def decision_times(log: Log, rows: Ints, policy: Policy, states: Mapping[str, Us
             break
     took = []
     for i in progress(chosen.tolist(), len(chosen), "latency"):
-        took.append(float(np.median([once(i) for _ in range(REPEATS)])))
+        took.append(median(once(i) for _ in range(REPEATS)))
         if perf_counter() - started > PATIENCE_S:
             break
     return np.array(took)

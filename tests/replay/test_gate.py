@@ -18,7 +18,7 @@ from policies.draw import uniform
 from policies.prior import know
 from replay import evaluate, gate, train
 from replay.priors.training import train_prior
-from replay.release import gate_report
+from replay.release import gate_latency, gate_report
 from replay.release.gate_latency import served_of
 from replay.release.gate_rules import Rules, default_rules, rules_of
 from replay.studies.gate_world import START, ByFeature, Life, live, log_of_life, names
@@ -41,6 +41,12 @@ def lived(rng: np.random.Generator, shape: tuple[int, int, int], gain: float) ->
     """With the actions that the ids draw, as a server draws them."""
     act = np.array([uniform("act", 0, name) for name in names(shape)])
     return live(rng, shape, 0.4, 0.4, gain, 0.0, act.reshape(shape))
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer decisions are timed than by default."""
+    monkeypatch.setattr(gate_latency, "DECISIONS", 60)
 
 
 @pytest.fixture(scope="module")

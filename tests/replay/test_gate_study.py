@@ -42,7 +42,7 @@ def test_a_life_gains_what_was_asked_for() -> None:
 
 def test_the_study_passes_a_winner_and_peeking_is_no_safer() -> None:
     """In small: of a gain of .2 all, on the first look; a naive bound passes no less."""
-    worlds = (study.World(0.0, 0.05, 40), study.World(0.2, 0.05, 2))
+    worlds = (study.World(0.0, 0.05, 25), study.World(0.2, 0.05, 2))
     design = study.Design(days=9, worlds=worlds)
     found = study.study(design)
     null, naive, seen, _ = found["worlds"]
