@@ -29,7 +29,8 @@ def at_least(rule: str, threshold: float, figure: float | None, what: str) -> Fi
     if figure is None:
         return Finding(rule, threshold, None, FAIL, f"{what} is unknown")
     held = figure >= threshold
-    said = f"{what} {figure:.4g} is {'at least' if held else 'below'} {threshold:g}"
+    shown = f"{figure:.4g}" if figure < 1000 else f"{figure:.0f}"
+    said = f"{what} {shown} is {'at least' if held else 'below'} {threshold:g}"
     return Finding(rule, threshold, figure, PASS if held else FAIL, said)
 
 

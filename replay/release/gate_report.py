@@ -1,13 +1,13 @@
 """The folder of a gate: gate.json and gate.md; and the lines that its command prints."""
 
 import json
-import os
 from pathlib import Path
 
 from policies.errors import one_line
 from replay.release.gate_finding import Finding
 from replay.release.gating import Gate
-from replay.reports.report import OTHER_QUESTION, check_directory
+from replay.reports.folder import write_folder
+from replay.reports.report import OTHER_QUESTION
 from replay.reports.tables import markdown_table
 from replay.result import QUESTION
 
@@ -29,15 +29,9 @@ def write_report(found: Gate, directory: Path) -> Path:
 
     Raises `BadInput` if `directory` is a file.
     """
-    check_directory(directory)
     text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     files = {"gate.md": summary(found).encode(), "gate.json": text.encode()}
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        part = directory / f".{name}.part"
-        part.write_bytes(content)
-        os.replace(part, directory / name)
-    return directory
+    return write_folder(directory, files)
 
 
 def lines(found: Gate) -> list[str]:
@@ -87,7 +81,9 @@ def _looks(found: Gate) -> str:
 
 def _figure(f: Finding) -> str:
     shown = f.low if f.low is not None else f.figure
-    return "–" if shown is None else shown if isinstance(shown, str) else f"{shown:.4g}"
+    if shown is None or isinstance(shown, str):
+        return shown or "–"
+    return f"{shown:.4g}" if abs(shown) < 1000 else f"{shown:.0f}"
 
 
 def _threshold(f: Finding) -> str:
