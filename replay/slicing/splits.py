@@ -66,9 +66,7 @@ def splits(
         if name not in known:
             raise BadInput("--by", f"must be of {', '.join(known)}", name)
         try:
-            found = (
-                _column(place, name, columns[name]) if name in columns else _SPLITS[name](place)
-            )
+            found = _column(place, name, columns[name]) if name in columns else _SPLITS[name](place)
         except Unknown as reason:
             if by is not None:
                 raise BadInput(f"--by {name}", str(reason)) from None
@@ -81,13 +79,14 @@ def splits(
 
 
 def _overdue(place: Place) -> Split:
-    label = 1 - _feature(place, "is_overdue").astype(np.int64)  # 0: overdue
+    label = np.where(_feature(place, "is_overdue") > 0.5, 0, 1)  # a log may hold any number
     some = place.any_candidate(label == 0)
     return _of("overdue", ("yes", "no"), np.where(some, 0, 1), label)
 
 
 def _priority(place: Place) -> Split:
-    level = np.rint(_feature(place, "priority") * 3).astype(np.int64)  # 3: urgent
+    given = np.clip(_feature(place, "priority"), 0.0, 1.0)  # a log may hold any number
+    level = np.rint(given * 3).astype(np.int64)  # 3: urgent
     most = np.maximum.reduceat(level, place.log.offsets[:-1])[place.sample.rows]
     return _of("priority", ("p4 urgent", "p3", "p2", "p1"), 3 - most, 3 - level)
 
