@@ -39,7 +39,7 @@ def chance_of_equals(values: Sequence[float], sums: Floats, dof: float, seed: in
     """p of k values being equal: how often chance alone makes some pair as far apart.
 
     The largest |t| of all pairs (Tukey, 1949, here with the users' covariance): `sums (g, k)`
-    are the influences within users, in units of the values, so a user who is in several groups is no more than one.
+    are the influences within users, in units of the values; a user may be in several groups.
     """
     noise = draws(sums, dof, seed)
     g, k = sums.shape

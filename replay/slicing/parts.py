@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from journal.log import Log
-from policies.arrays import Bools, Floats
+from policies import canonical, make
+from policies.arrays import Bools, Floats, Ints
 from policies.errors import BadInput
-from policies.spec import canonical
 from replay.job import LOGGED
 from replay.judged import Judged
 from replay.result import Evaluation
@@ -24,7 +24,7 @@ class Side:
     judged: Judged
     mass: Floats | None  # (N,) its probabilities of every candidate; None: of what was logged
 
-    def at(self, rows: Bools, sizes: Floats, silent: Bools) -> Judged:
+    def at(self, rows: Bools, sizes: Ints, silent: Bools) -> Judged:
         """It on the decisions of a mask `(m,)`; `sizes (m,)`: candidates of each decision."""
         whole = self.judged.rounds
         rounds = _part(whole, rows, sizes)
@@ -60,7 +60,7 @@ def _side(found: Evaluation, name: str, option: str) -> Side:
 
 def _canonical(name: str) -> str:
     try:
-        return canonical(name)
+        return canonical(make(name))
     except BadInput:
         return name
 
@@ -102,7 +102,7 @@ def _logged(found: Evaluation, ours: Rounds) -> Judged:
     return Judged(LOGGED, rounds, Circumstances(1.0, False, False, 0.0), [])
 
 
-def _part(whole: Rounds, rows: Bools, sizes: Floats) -> Rounds:
+def _part(whole: Rounds, rows: Bools, sizes: Ints) -> Rounds:
     assert whole.user is not None  # Rounds fills it
     candidates, bound = None, whole.weight_bound
     if whole.candidates is not None:

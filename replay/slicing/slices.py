@@ -134,9 +134,7 @@ class _Slicer:
         self.sizes = np.diff(self.log.offsets)[self.sample.rows]
         self.dismissed = _dismissed(self.log, found)
 
-    def row(
-        self, by: str, name: str, member: Bools, label: Any = None, value: int = -1
-    ) -> Slice:
+    def row(self, by: str, name: str, member: Bools, label: Any = None, value: int = -1) -> Slice:
         """One group; `member (m,)` are its decisions."""
         us = self.ours.at(member, self.sizes, self.sample.silent)
         them = None
@@ -175,8 +173,10 @@ class _Slicer:
             None
             if label is None or self.theirs is None
             else self._exposure(self.theirs, label == value),
-            *(away or (None, None, None)),
-            None if them is None else (self._dismissals(them, member) or (None,))[0],
+            away[0],
+            away[1],
+            away[2],
+            None if them is None else self._dismissals(them, member)[0],
             None if small else verdict,
             tuple(reasons),
         )
@@ -186,7 +186,7 @@ class _Slicer:
         kept = [v for v, row in enumerate(part) if row.judged and row.n < len(self.sizes)]
         if len(kept) < 2:
             return None
-        sums, values = [], []
+        sums, values, dof = [], [], np.inf
         for v in kept:
             member = split.member[v]
             rounds = self.ours.at(member, self.sizes, self.sample.silent).rounds
@@ -195,7 +195,7 @@ class _Slicer:
             moved[member] = found.influence / member.sum()
             sums.append(self.ours.judged.rounds.by_user(moved))
             values.append(found.value)
-        dof = self.ours.judged.rounds.equal_users - 1
+            dof = min(dof, rounds.equal_users - 1, rounds.ess - 1)
         p = chance_of_equals(values, np.column_stack(sums), dof, self.setting.seed)
         top, bottom = kept[int(np.argmax(values))], kept[int(np.argmin(values))]
         high, low = part[top], part[bottom]
@@ -204,9 +204,7 @@ class _Slicer:
         before = None
         if high.difference is not None and low.difference is not None:
             before = high.value - high.difference - (low.value - low.difference)
-        return Gap(
-            split.by, high.value_name, low.value_name, high.value - low.value, before, p, p
-        )
+        return Gap(split.by, high.value_name, low.value_name, high.value - low.value, before, p, p)
 
     def _exposure(self, side: Side, mark: Bools) -> float:
         """Share of a policy's tips, over all decisions, that are candidates with the mark."""
@@ -216,10 +214,10 @@ class _Slicer:
         per = np.add.reduceat(np.where(mark, side.mass, 0.0), log.offsets[:-1])
         return float(per[rows].mean())
 
-    def _dismissals(self, judged: Judged, member: Bools) -> tuple[float, float, float] | None:
-        """Share of tips that would be dismissed, with its interval: snips over users."""
+    def _dismissals(self, judged: Judged, member: Bools) -> tuple[float | None, ...]:
+        """Share of tips that would be dismissed, low and high: snips, clustered by user."""
         if self.dismissed is None:
-            return None
+            return None, None, None
         rounds = replace(
             judged.rounds,
             reward=self.dismissed[member],
@@ -231,7 +229,7 @@ class _Slicer:
             found = snips(rounds)
             low, high = cluster_t(rounds, found, self.setting.level)
         except NotComputable:
-            return None
+            return None, None, None
         return found.value, max(0.0, low), min(1.0, high)
 
 
@@ -240,7 +238,8 @@ def _dismissed(log: Log, found: Evaluation) -> Floats | None:
     if DISMISS not in log.feedback_names:
         return None
     code = np.where(found.sample.known, log.feedback, -1)[found.sample.rows]
-    return (code == log.feedback_names.index(DISMISS)).astype(np.float64)
+    away: Floats = (code == log.feedback_names.index(DISMISS)).astype(np.float64)
+    return away
 
 
 def _verdict(found: Row, apart: Difference | None) -> tuple[Any, list[str]]:

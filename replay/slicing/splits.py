@@ -66,9 +66,7 @@ def splits(
         if name not in known:
             raise BadInput("--by", f"must be of {', '.join(known)}", name)
         try:
-            found = (
-                _column(place, name, columns[name]) if name in columns else _SPLITS[name](place)
-            )
+            found = _column(place, name, columns[name]) if name in columns else _SPLITS[name](place)
         except Unknown as reason:
             if by is not None:
                 raise BadInput(f"--by {name}", str(reason)) from None

@@ -52,6 +52,7 @@ STUDIES = {
         "replay.studies.learner_table:learner_table",
         {"seeds": 30, "others": 3, "lives": 100},
     ),
+    "slices": Study("replay.studies.sliced", "replay.studies.tables:slices_table", {"logs": 30}),
     "gate": Study("replay.studies.gate", "replay.studies.gate_table:gate_table", {"days": 10}),
     "pooled": Study("replay.studies.pooled", "replay.studies.tables:pooled_table", {"logs": 30}),
 }
