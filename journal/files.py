@@ -54,6 +54,28 @@ def read_log(path: str | os.PathLike[str], *, values: bool = True) -> Log:
     return log_of_table(_table(where), name, source=_sha256(where).hex(), values=values)
 
 
+def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, list[Any]]:
+    """Columns that a log's Parquet or Arrow files hold beside the schema's, in the log's order.
+
+    Raises `BadInput` where a file lacks one, or the log is no such file.
+    """
+    where = Path(path)
+    if not where.exists():
+        raise BadInput(str(path), "has no further columns: it is no Parquet or Arrow file", names)
+    files = [where]
+    if where.is_dir():
+        files = sorted(p for p in where.iterdir() if p.is_file() and not p.name.startswith("."))
+    out: dict[str, list[Any]] = {name: [] for name in names}
+    for file in files:
+        table = _table(file)
+        for name in names:
+            if table.column_names.count(name) != 1:
+                held = ", ".join(table.column_names)
+                raise BadInput(f"{file} column {name}", f"must be there once; it has {held}")
+            out[name] += table[name].to_pylist()
+    return out
+
+
 def _directory(where: Path, values: bool) -> Log:
     """The files of a directory, by name, one after the other; each must be a log by itself."""
     name = str(where)

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from replay.online.experiment import experiment as experiment
     from replay.online.shadow_values import shadow as shadow
     from replay.release.following import follow_up as follow_up
+    from replay.release.gating import gate as gate
     from replay.shift.drift import drift as drift
+    from replay.slicing.slices import slices as slices
 
 _HOMES = {
     "audit": "replay.history.auditing",
@@ -21,6 +23,8 @@ _HOMES = {
     "experiment": "replay.online.experiment",
     "shadow": "replay.online.shadow_values",
     "follow_up": "replay.release.following",
+    "gate": "replay.release.gating",
+    "slices": "replay.slicing.slices",
     "study": "replay.like.study",
     "train": "replay.history.training",
     "validate": "replay.doctor",

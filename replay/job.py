@@ -112,7 +112,7 @@ class Job:
         """Its rounds, and one row an estimator."""
         rounds, about = self._rounds(evaluated.pmf), self._about(evaluated)
         rows = [estimate(name, rounds, about, setting) for name in setting.estimators]
-        return Judged(evaluated.name, rounds, about, rows)
+        return Judged(evaluated.name, rounds, about, rows, evaluated.pmf)
 
     def result(self, evaluated: Evaluated, setting: Setting) -> PolicyResult:
         """Its part of an evaluation."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from policies.arrays import Floats
 from replay.behavior.adaptivity import settled
 from replay.estimators import Estimate, estimator_of
 from replay.intervals import INTERVALS
@@ -57,6 +58,7 @@ class Judged:
     rounds: Rounds
     about: Circumstances
     rows: list[Row]
+    pmf: Floats | None = None  # (N,) of every candidate of the log; None: what was logged
 
 
 @dataclass(frozen=True)

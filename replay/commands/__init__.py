@@ -10,10 +10,12 @@ from replay.commands.drift import drift
 from replay.commands.evaluate import evaluate
 from replay.commands.experiment import experiment
 from replay.commands.follow_up import follow_up
+from replay.commands.gate import gate
 from replay.commands.history import history
 from replay.commands.promote import promote
 from replay.commands.rollback import rollback
 from replay.commands.shadow import shadow
+from replay.commands.slices import slices
 from replay.commands.study import study
 from replay.commands.train import train
 from replay.commands.validate import validate
@@ -33,9 +35,15 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
         "study --like log.parquet --policy random --policy linucb --replicates 100 "
         "--out results/like",
     ),
-    (experiment, "experiment live.db --out results/experiment"),
-    (shadow, "shadow live.db --out results/shadow"),
+    (slices, "slices log.parquet --policy linucb --against random --by overdue,hour,new"),
     (drift, "drift may.parquet june.parquet --out results/drift"),
+    (shadow, "shadow live.db --out results/shadow"),
+    (experiment, "experiment live.db --out results/experiment"),
+    (
+        gate,
+        "gate log.parquet --champion linucb:alpha=1 --challenger linucb:alpha=0.3 "
+        "--learn logged --out results/gate",
+    ),
     (
         promote,
         "promote linucb:alpha=0.5 --gate results/gate/gate.json --card results/card "

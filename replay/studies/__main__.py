@@ -57,6 +57,8 @@ STUDIES = {
         "replay.studies.experiment_table:experiment_table",
         {"pool": 150, "days": 9, "runs": 40},
     ),
+    "slices": Study("replay.studies.sliced", "replay.studies.tables:slices_table", {"logs": 30}),
+    "gate": Study("replay.studies.gate", "replay.studies.gate_table:gate_table", {"days": 10}),
     "pooled": Study("replay.studies.pooled", "replay.studies.tables:pooled_table", {"logs": 30}),
 }
 

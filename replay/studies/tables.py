@@ -138,6 +138,17 @@ def pooled_table(found: Mapping[str, Any]) -> str:
     return _plain(lead, found["rows"])
 
 
+def slices_table(found: Mapping[str, Any]) -> str:
+    """One row a world: shares of its logs."""
+    d = found["design"]
+    lead = (
+        f"Question: {found['question']}. A policy that mostly shows the most urgent task against "
+        f"`random` on a uniform logger's logs; shares of {d['logs']} logs, "
+        f"level {d['level']:.0%}. Where there is no harm, every p under .05 is wrong."
+    )
+    return _plain(lead, found["rows"])
+
+
 def _plain(lead: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as they are, numbers to three digits."""
     names = [name.replace("_", " ") for name in rows[0]]
