@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from replay.history.auditing import audit as audit
     from replay.history.training import train as train
     from replay.like.study import study as study
+    from replay.planning.planner import plan as plan
     from replay.shift.drift import drift as drift
 
 _HOMES = {
     "audit": "replay.history.auditing",
     "drift": "replay.shift.drift",
     "evaluate": "replay.evaluation",
+    "plan": "replay.planning.planner",
     "study": "replay.like.study",
     "train": "replay.history.training",
     "validate": "replay.doctor",
