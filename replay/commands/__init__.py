@@ -8,6 +8,7 @@ from replay.commands.audit import audit
 from replay.commands.convert import convert
 from replay.commands.drift import drift
 from replay.commands.evaluate import evaluate
+from replay.commands.plan import plan
 from replay.commands.study import study
 from replay.commands.train import train
 from replay.commands.validate import validate
@@ -28,6 +29,7 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
         "--out results/like",
     ),
     (drift, "drift may.parquet june.parquet --out results/drift"),
+    (plan, "plan log.parquet --policy linucb:alpha=1 --detect 0.05 --out results/plan"),
 )
 """Each with an example of its use."""
 

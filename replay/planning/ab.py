@@ -27,8 +27,7 @@ def ab_test(
     arms: tuple[Rounds, ...],
     question: Question,
     asked: Asked,
-    worse: Span | None,
-    reasons: tuple[str, ...],
+    worse: Span,
     seed: int,
 ) -> Part:
     """One row.
@@ -44,7 +43,7 @@ def ab_test(
     drawn = [_variance(each, shape) for each in _arms(resampled(sums, seed), len(arms))]
     scores = Scores(_variance(found, shape), drawn, shape, groups=2)
     row = row_of(None, scores, question, asked, worse)
-    return Part(AB_TEST, float(np.sqrt(found[0].shared)), (row,), reasons)
+    return Part(AB_TEST, float(np.sqrt(found[0].shared)), (row,), row.reasons)
 
 
 def _sums(logged: Rounds, arms: tuple[Rounds, ...]) -> Sums:

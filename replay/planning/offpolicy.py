@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from journal.log import Log
-from policies.arrays import Floats
+from policies.arrays import Floats, Ints
 from replay.planning.components import (
     Components,
     Sums,
@@ -31,12 +31,17 @@ class Compared:
     """A and B on the log: their rounds, their pmfs over all candidates, A without its floor."""
 
     log: Log
-    rows: Floats  # (m,) the evaluated decisions
+    rows: Ints  # (m,) the evaluated decisions
     ours: Rounds  # B's
     theirs: Rounds  # A's
     pmf: Floats  # (N,) B's
     base: Floats  # (N,) A's
     planner: Floored
+
+    @property
+    def arms(self) -> tuple[Rounds, Rounds]:
+        """A's and B's."""
+        return self.theirs, self.ours
 
     def spread(self, numerator: Floats, floor: float) -> Floats:
         """sum over candidates of numerator^2 / the planned logger's pmf, `(m,)`."""
@@ -46,7 +51,8 @@ class Compared:
 
     def logged(self, floor: float) -> Floats:
         """The planned logger's probability of the logged action, `(m,)`."""
-        return self.planner.at(floor)[self.log.chosen[self.rows]]
+        out: Floats = self.planner.at(floor)[self.log.chosen[self.rows]]
+        return out
 
 
 def off_policy(
@@ -55,7 +61,6 @@ def off_policy(
     question: Question,
     asked: Asked,
     gap: Span | None,
-    reasons: tuple[str, ...],
     seed: int,
 ) -> Part:
     """One row a floor.
@@ -90,9 +95,12 @@ def off_policy(
         )
         cost = None if gap is None else _scaled(gap, floor - min(floors))
         found.append(row_of(floor, scores, question, asked, cost))
-    if not any(row.planned for row in found):
-        reasons = (*dict.fromkeys(r for row in found for r in row.reasons), *reasons)
-    return Part(OFF_POLICY, between, tuple(found), reasons)
+    never = () if any(row.planned for row in found) else dict.fromkeys(_reasons(found))
+    return Part(OFF_POLICY, between, tuple(found), tuple(never))
+
+
+def _reasons(rows: list[Row]) -> list[str]:
+    return [reason for row in rows for reason in row.reasons]
 
 
 def _sums(compared: Compared, floors: tuple[float, ...]) -> tuple[Sums, list[float]]:
@@ -144,9 +152,7 @@ def _unknown(totals: Sums, size: float, floor: int) -> str | None:
 
 def _heaviest(compared: Compared, floor: float) -> float:
     """The larger mean square of the weights of A and B under the planned logger."""
-    return max(
-        float(compared.spread(pmf, floor).mean()) for pmf in (compared.pmf, compared.base)
-    )
+    return max(float(compared.spread(pmf, floor).mean()) for pmf in (compared.pmf, compared.base))
 
 
 def _scaled(gap: Span, by: float) -> Span:

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from journal.states import read_states
-from policies import BadInput
+from policies import BadInput, canonical
 from policies.state import UserState
 from replay.behavior.propensities import behavior_of
 from replay.candidates import Evaluated
@@ -15,7 +16,7 @@ from replay.given import GivenLog, log_given
 from replay.job import LOGGED, Job, model_of
 from replay.judged import Judged, Setting, compare
 from replay.planning.ab import ab_test
-from replay.planning.loggers import Floored, floored, logged_floored, uniform_of
+from replay.planning.loggers import Floored, floored, logged_floored
 from replay.planning.offpolicy import Compared, off_policy
 from replay.planning.power import LEAST_USERS, Question
 from replay.planning.requirement import Asked
@@ -68,47 +69,12 @@ def plan(
     states = state if isinstance(state, Mapping) else read_states(state) if state else {}
     logger = behavior_of(read, behavior)
     job = Job(read, sample, logger, states, model_of(read, sample), learn, 1)
-    ours = job.walked(policy)
-    theirs, planner = _against(job, against)
+    ours = job.walked(_spec(policy))
+    theirs, planner = _against(job, _spec(against))
     job = job.pooled("auto", learn != "none")
-    question = Question(detect, power, level)
     users, days = len(np.unique(read.user[sample.rows])), math.floor(float(job.days.max())) + 1
     rate = len(sample.rows) / (users * days)
     asked = Asked(users, days, 1.0 if tips_per_day is None else tips_per_day / rate)
-    setting = Setting((ESTIMATOR,), INTERVAL, level, seed)
-    why = [f"{users} users: a plan wants {LEAST_USERS}"] if users < LEAST_USERS else []
-    names = ours.name, LOGGED if theirs is None else theirs.name
-    notes = job.notices()
-    difference = gap = None
-    judged: tuple[Judged, ...] = ()
-    refused = list(why)
-    if theirs is None or planner is None:
-        refused.append("the log has no pmfs: name A with --against, or its logger with --behavior")
-    else:
-        judged = job.judged(ours, setting), job.judged(theirs, setting)
-        difference, reasons = _difference(*judged, setting)
-        refused += reasons if difference is None else []
-        notes += [] if difference is None else reasons
-        if not planner.known:
-            notes.append(
-                "A has no floor of its own that is known: A at floor f is (1 - f) A + f/K"
-            )
-        gap, reasons = _gap(job, planner, setting)
-        notes += [f"cost of exploration unknown: {r}" for r in reasons[:1] if gap is None]
-    if refused or planner is None or theirs is None:
-        part = Part(OFF_POLICY, None, tuple(Row(f) for f in floors), tuple(refused))
-    else:
-        compared = Compared(
-            read, sample.rows, judged[0].rounds, judged[1].rounds, ours.pmf, theirs.pmf, planner
-        )
-        part = off_policy(compared, floors, question, asked, gap, (), seed)
-    weighed = tuple(j.rounds for j in reversed(judged)) if difference is not None else ()
-    lost = Span(detect / 2, 0.0, detect / 2)
-    test = (
-        Part(AB_TEST, None, (Row(None),), tuple(why))
-        if why
-        else ab_test(job.logged().rounds, weighed, question, asked, lost, (), seed)
-    )
     about = {
         "log": {
             "path": read.path,
@@ -119,8 +85,8 @@ def plan(
             "tips_per_user_day": rate,
             "mean_reward": float(sample.reward.mean()),
         },
-        "policy": names[0],
-        "against": names[1],
+        "policy": ours.name,
+        "against": LOGGED if theirs is None else theirs.name,
         "learn": learn,
         "detect": detect,
         "power": power,
@@ -131,9 +97,66 @@ def plan(
         "interval": INTERVAL,
         "seed": seed,
     }
+    weighed = _weighed(job, ours, theirs, planner, Setting((ESTIMATOR,), INTERVAL, level, seed))
+    few = (f"{users} users: a plan wants {LEAST_USERS}",) if users < LEAST_USERS else ()
+    question = Question(detect, power, level)
+    refused = (*few, *weighed.refused)
+    if refused or weighed.compared is None:
+        part = Part(OFF_POLICY, None, tuple(Row(f) for f in floors), refused)
+    else:
+        part = off_policy(weighed.compared, floors, question, asked, weighed.gap, seed)
+    if few:
+        test = Part(AB_TEST, None, (Row(None),), few)
+    else:
+        arms = () if weighed.compared is None else weighed.compared.arms
+        lost = Span(detect / 2, 0.0, detect / 2)  # 0 if B is no worse
+        test = ab_test(job.logged().rounds, arms, question, asked, lost, seed)
     return Plan(
-        about, difference, (part, test), sentence(about, part, test), assumptions(about), tuple(notes)
+        about,
+        weighed.difference,
+        (part, test),
+        sentence(about, part, test),
+        assumptions(about),
+        (*job.notices(), *weighed.notes),
     )
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What the log says of A and B, or why it cannot."""
+
+    difference: Span | None = None  # B - A
+    gap: Span | None = None  # A without a floor less a uniform choice
+    compared: Compared | None = None
+    refused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def _weighed(
+    job: Job, ours: Evaluated, theirs: Evaluated | None, planner: Floored | None, setting: Setting
+) -> Weighed:
+    if theirs is None or planner is None:
+        why = "the log has no pmfs: name A with --against, or its logger with --behavior"
+        return Weighed(refused=(why,))
+    b, a = job.judged(ours, setting), job.judged(theirs, setting)
+    difference, reasons = _difference(b, a, setting)
+    if difference is None:
+        return Weighed(refused=tuple(reasons))
+    notes = list(reasons)
+    if not planner.known:
+        notes.append("A has no floor of its own that is known: A at floor f is (1 - f) A + f/K")
+    greedy = Evaluated("A without a floor", "none", planner.greedy, None)
+    uniform = Evaluated("uniform", "none", planner.uniform, None)
+    gap, reasons = _difference(job.judged(greedy, setting), job.judged(uniform, setting), setting)
+    if gap is None:
+        notes.append(f"the cost of exploration is unknown: {reasons[0]}")
+    compared = Compared(job.log, job.sample.rows, b.rounds, a.rounds, ours.pmf, theirs.pmf, planner)
+    return Weighed(difference, gap, compared, (), tuple(notes))
+
+
+def _spec(policy: Any) -> Any:
+    """A policy as it is, by its spec."""
+    return canonical(policy) if hasattr(policy, "score") and not callable(policy) else policy
 
 
 def _checked(
@@ -178,14 +201,8 @@ def _against(job: Job, against: Any) -> tuple[Evaluated | None, Floored | None]:
 def _difference(ours: Judged, theirs: Judged, setting: Setting) -> tuple[Span | None, list[str]]:
     """ours - theirs on this log, and why not, or what speaks against it."""
     found = compare(ours, theirs, setting)[0]
-    if found.verdict == "unreliable" or None in (found.value, found.low, found.high):
+    if found.verdict == "unreliable" or found.value is None:
         return None, found.reasons
-    assert found.value is not None and found.low is not None and found.high is not None
+    if found.low is None or found.high is None:
+        return None, found.reasons
     return Span(found.value, found.low, found.high), found.reasons
-
-
-def _gap(job: Job, planner: Floored, setting: Setting) -> tuple[Span | None, list[str]]:
-    """A without a floor less a uniform choice, per tip: what each share of exploration costs."""
-    greedy = job.judged(Evaluated("A without a floor", "none", planner.greedy, None), setting)
-    uniform = Evaluated("uniform", "none", uniform_of(job.log), None)
-    return _difference(greedy, job.judged(uniform, setting), setting)

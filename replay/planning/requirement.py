@@ -112,6 +112,4 @@ def _more(scores: Scores, question: Question, asked: Asked, users: int) -> More:
             f"{error:.4f}: days do not average out how people differ"
         )
     daily = daily_look(question, asked.days, users * scores.shape.equal)
-    return More(
-        days, None if days is None else days * asked.users, why, *(daily or (None, None))
-    )
+    return More(days, None if days is None else days * asked.users, why, *(daily or (None, None)))

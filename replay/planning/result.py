@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 OFF_POLICY = "off-policy"
-AB_TEST = "a/b test"
+AB_TEST = "A/B test"
 QUESTIONS = {OFF_POLICY: "value on logged contexts", AB_TEST: "value if deployed"}
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from replay.planning.result import QUESTIONS, Part, Row, recommended
+from replay.planning.result import AB_TEST, OFF_POLICY, QUESTIONS, Part, Row, recommended
 
 
 def sentence(about: dict[str, Any], off_policy: Part, ab_test: Part) -> str:
@@ -13,26 +13,30 @@ def sentence(about: dict[str, Any], off_policy: Part, ab_test: Part) -> str:
     if row is None and test is None:
         return f"No plan: {'; '.join(off_policy.reasons or ab_test.reasons)}."
     if test is None:
-        return f"To find {goal}, {_log(row)}."
+        return f"To find {goal}, {_log(row, about)}."
     if row is None:
         return f"To find {goal}, {_test(test)}: this log cannot plan an off-policy comparison."
-    return f"To find {goal}, {_log(row)}; {_test(test)}."
+    return f"To find {goal}, {_log(row, about)}; {_test(test)}."
 
 
-def _log(row: Row | None) -> str:
+def _log(row: Row | None, about: dict[str, Any]) -> str:
     assert row is not None
-    paid = "" if row.cost is None else f", at a cost of {row.cost:,.1f} reward"
+    paid = (
+        ""
+        if row.cost is None
+        else f", at a cost of {row.cost:,.1f} reward over floor {about['floors'][0]:g}"
+    )
     return (
         f"log with A at floor {row.floor:g} for {row.users:,} users x {row.days} days "
         f"({row.user_days:,} user-days{paid}) and evaluate B on that log "
-        f"({QUESTIONS['off-policy']})"
+        f"({QUESTIONS[OFF_POLICY]})"
     )
 
 
 def _test(row: Row) -> str:
     return (
         f"an A/B test takes {row.users:,} users x {row.days} days ({row.user_days:,} user-days; "
-        f"{QUESTIONS['a/b test']}), half of them on the worse policy"
+        f"{QUESTIONS[AB_TEST]}), half of them on the worse policy"
     )
 
 

@@ -53,6 +53,9 @@ STUDIES = {
         {"seeds": 30, "others": 3, "lives": 100},
     ),
     "pooled": Study("replay.studies.pooled", "replay.studies.tables:pooled_table", {"logs": 30}),
+    "plan": Study(
+        "replay.studies.planned", "replay.studies.plan_table:plan_table", {"plans": 4, "runs": 10}
+    ),
 }
 
 
