@@ -39,11 +39,11 @@ def ab_test(
     sums = _sums(logged, arms)
     totals = sums.sum(axis=0)
     shape = shape_of(totals, len(sums))
-    found = _arms(totals[None], len(arms))[0]
-    drawn = [_variance(each, shape) for each in _arms(resampled(sums, seed), len(arms))]
+    found = _arms(totals[None], len(arms))
+    drawn = _variance(_arms(resampled(sums, seed), len(arms)), shape)
     scores = Scores(_variance(found, shape), drawn, shape, groups=2)
     row = row_of(None, scores, question, asked, worse)
-    return Part(AB_TEST, float(np.sqrt(found[0].shared)), (row,), row.reasons)
+    return Part(AB_TEST, float(np.sqrt(found[0].shared[0])), (row,), row.reasons)
 
 
 def _sums(logged: Rounds, arms: tuple[Rounds, ...]) -> Sums:
@@ -55,7 +55,7 @@ def _sums(logged: Rounds, arms: tuple[Rounds, ...]) -> Sums:
     return np.hstack(columns)
 
 
-def _arms(totals: Sums, weighed: int) -> list[tuple[Components, Components]]:
+def _arms(totals: Sums, weighed: int) -> tuple[Components, Components]:
     """A's and B's components, from totals `(B, m)`."""
     mean, shared, error = shared_of(totals[:, :BASE])
     own = totals[:, 3] / totals[:, 0] - mean**2 + error
@@ -64,11 +64,8 @@ def _arms(totals: Sums, weighed: int) -> list[tuple[Components, Components]]:
         w, first, second = totals[:, BASE + 3 * i : BASE + 3 * (i + 1)].T
         singles[i] = np.divide(second, w, out=own.copy(), where=w > 0)
         singles[i] -= np.divide(first, w, out=mean.copy(), where=w > 0) ** 2
-    singles = [np.maximum(s, shared) for s in singles]
-    return [
-        (Components(float(a), float(c)), Components(float(b), float(c)))
-        for a, b, c in zip(*singles, shared, strict=True)
-    ]
+    a, b = (Components(np.maximum(s, shared), shared) for s in singles)
+    return a, b
 
 
 def _variance(arms: tuple[Components, Components], shape: Shape) -> Variance:
@@ -76,7 +73,8 @@ def _variance(arms: tuple[Components, Components], shape: Shape) -> Variance:
 
 
 def _of_the_difference(
-    arms: tuple[Components, Components], shape: Shape, users: float, scale: float
-) -> float:
+    arms: tuple[Components, Components], shape: Shape, users: Floats, scale: Floats
+) -> Floats:
     """Two independent halves of the users."""
-    return sum(arm.variance(shape, users / 2, scale) for arm in arms)
+    a, b = (arm.variance(shape, users / 2, scale) for arm in arms)
+    return a + b

@@ -25,18 +25,18 @@ class Shape:
 
 @dataclass(frozen=True)
 class Components:
-    """Of a mean over decisions whose users are the sample, in units of reward squared."""
+    """Of a mean over decisions whose users are the sample, in units of reward squared, `(B,)`."""
 
-    single: float  # the variance of one decision's score
-    shared: float  # the covariance of two decisions' scores of one user
+    single: Floats  # the variance of one decision's score
+    shared: Floats  # the covariance of two decisions' scores of one user
 
-    def variance(self, shape: Shape, users: float, scale: float) -> float:
+    def variance(self, shape: Shape, users: Floats, scale: Floats) -> Floats:
         """Of the mean over `users` with `scale` times as many decisions each as in `shape`.
 
         sum_u (n_u single + n_u (n_u - 1) shared) / n^2 (Kish, 1965, section 5.4: the design
         effect): more decisions of the same users leave shared * clumped / (n per user * users).
         """
-        others = max(0.0, scale * shape.clumped - min(1.0, scale))
+        others = np.maximum(0.0, scale * shape.clumped - np.minimum(1.0, scale))
         return (self.single + self.shared * others) / (users * scale * shape.decisions)
 
 

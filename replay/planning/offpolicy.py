@@ -85,11 +85,11 @@ def off_policy(
         if why is not None:
             found.append(Row(floor, reasons=(why,)))
             continue
-        components = _components(totals[None], i)[0]
-        between = float(np.sqrt(components.shared))
+        components = _components(totals[None], i)
+        between = float(np.sqrt(components.shared[0]))
         scores = Scores(
             partial(components.variance, shape),
-            [partial(c.variance, shape) for c in _components(drawn, i)],
+            partial(_components(drawn, i).variance, shape),
             shape,
             weight=_heaviest(compared, floor),
         )
@@ -124,7 +124,7 @@ def _sums(compared: Compared, floors: tuple[float, ...]) -> tuple[Sums, list[flo
     return np.hstack(columns), sizes
 
 
-def _components(totals: Sums, floor: int) -> list[Components]:
+def _components(totals: Sums, floor: int) -> Components:
     """Of the `floor`th, from totals `(B, m)`."""
     mean, shared, error = shared_of(totals[:, :BASE])
     n = totals[:, 0]
@@ -132,9 +132,7 @@ def _components(totals: Sums, floor: int) -> list[Components]:
     known, (spread, omega, rest) = totals[:, BASE], totals[:, at : at + EACH].T
     residual = np.divide(rest, omega, out=np.zeros(len(n)), where=omega > 0)
     single = known / n + spread / n * residual - mean**2 + error
-    return [
-        Components(max(float(v), float(c)), float(c)) for v, c in zip(single, shared, strict=True)
-    ]
+    return Components(np.maximum(single, shared), shared)
 
 
 def _unknown(totals: Sums, size: float, floor: int) -> str | None:

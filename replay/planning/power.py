@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import nctdtr, ndtri
+from scipy.special import nctdtr, ndtri, stdtrit
 
+from policies.arrays import Bools, Floats, Ints
 from replay.intervals.anytime import FIRST_LOOK, PEAK_DAY, half_width
 from replay.intervals.cluster import t_value
 
@@ -23,32 +24,36 @@ class Question:
     power: float
     level: float
 
-    def power_at(self, error: float, dof: float) -> float:
-        """P(the Student-t interval is above 0) at a true difference of `detect`.
+    def power_at(self, error: Floats, dof: Floats) -> Floats:
+        """P(the Student-t interval is above 0) at a true difference of `detect`, `(B,)`.
 
         The noncentral t distribution (Cohen, 1988), one-sided: an interval on the wrong side
-        decides for the wrong policy. `error`: the standard error.
+        decides for the wrong policy. `error`: the standard errors `(B,)`.
         """
-        dof = max(dof, 1.0)
-        bound = t_value(self.level, dof)
-        if error == 0 or self.detect / error > bound + SURE:
-            return 1.0
-        return 1.0 - float(nctdtr(dof, self.detect / error, bound))
+        dof = np.maximum(dof, 1.0)
+        bound = stdtrit(dof, (1 + self.level) / 2)
+        far = np.divide(self.detect, error, out=np.full(len(error), np.inf), where=error > 0)
+        sure = far > bound + SURE
+        return np.where(sure, 1.0, 1.0 - nctdtr(dof, np.where(sure, 0.0, far), bound))
 
-    def reached(self, error: float, dof: float) -> bool:
-        """Whether the power is."""
-        return self.power_at(error, dof) >= self.power
+    def reached(self, error: Floats, dof: Floats) -> Bools:
+        """Whether the power is, `(B,)`."""
+        out: Bools = self.power_at(error, dof) >= self.power
+        return out
 
 
-def least(enough: Callable[[int], bool], first: int, last: int) -> int | None:
-    """The smallest number from `first` to `last` that is enough, all above it being too."""
-    if not enough(last):
-        return None
-    low, high = first - 1, last
-    while high - low > 1:
+def least(enough: Callable[[Floats], Bools], first: int, last: int, size: int = 1) -> Ints:
+    """The smallest numbers from `first` to `last` that are enough, `(size,)`; -1: none is.
+
+    `enough` says it of `(size,)` numbers at once; all above an enough one must be enough too.
+    """
+    low, high = np.full(size, first - 1), np.full(size, last)
+    never = ~enough(high.astype(np.float64))
+    while (high - low > 1).any():
         middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+        found = enough(np.maximum(middle, first).astype(np.float64)) & (middle >= first)
+        high, low = np.where(found, middle, high), np.where(found, low, middle)
+    return np.where(never, -1, high)
 
 
 def daily_look(question: Question, days: int, equal_users: float) -> tuple[float, float] | None:

@@ -1,11 +1,13 @@
 """From a variance to users and days: one row of a plan."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from replay.planning.components import Shape
+from policies.arrays import Bools, Floats, Ints
+from replay.planning.components import RESAMPLES, Shape
 from replay.planning.power import (
     LEAST_USERS,
     MOST_DAYS,
@@ -17,8 +19,8 @@ from replay.planning.power import (
 from replay.planning.result import More, Row, Span
 from replay.verdict import AMPLE_ESS
 
-Variance = Callable[[float, float], float]
-"""(users, times as many decisions each as in the log) -> of the estimated difference."""
+Variance = Callable[[Floats, Floats], Floats]
+"""(users, times as many decisions each as in the log) -> of the estimated difference, `(B,)`."""
 
 
 @dataclass(frozen=True)
@@ -35,26 +37,26 @@ class Scores:
     """A design's variance, as found and in each resample of the log's users."""
 
     variance: Variance
-    resampled: Sequence[Variance]
+    resampled: Variance  # `(RESAMPLES,)`
     shape: Shape
     weight: float | None = None  # mean square of the weights; None: there are none
     groups: int = 1  # that share the users
 
-    def tips(self, users: float, scale: float) -> float:
+    def tips(self, users: Floats | int, scale: Floats | float) -> Any:
         """Decisions of a plan."""
         return users * scale * self.shape.decisions
 
-    def dof(self, users: float) -> float:
+    def dof(self, users: Floats | int) -> Floats:
         """Degrees of freedom of the interval."""
-        return users * self.shape.equal - self.groups
+        return np.asarray(users * self.shape.equal - self.groups)
 
 
 def row_of(
     floor: float | None, scores: Scores, question: Question, asked: Asked, cost: Span | None
 ) -> Row:
     """Users of the log's days, and what else would do."""
-    by_power = _users(scores, scores.variance, question, asked.scale)
-    if by_power is None:
+    by_power = int(_users(scores, scores.variance, question, asked.scale)[0])
+    if by_power < 0:
         return Row(floor, reasons=(f"more than {MOST_USERS:,} users",))
     needs = {"power": by_power, "users": LEAST_USERS * scores.groups}
     if scores.weight is not None:
@@ -63,11 +65,11 @@ def row_of(
     users = needs[bound]
     users += users % scores.groups  # groups of equal size
     others = max(needs[name] for name in needs if name != "power")
-    drawn = [_users(scores, v, question, asked.scale) or MOST_USERS for v in scores.resampled]
+    drawn = _users(scores, scores.resampled, question, asked.scale, RESAMPLES)
     tails = [(1 - question.level) / 2, (1 + question.level) / 2]
-    low, high = np.quantile(np.maximum(drawn, others), tails)
-    tips = scores.tips(users, asked.scale)
-    error = float(np.sqrt(scores.variance(users, asked.scale)))
+    low, high = np.quantile(np.maximum(np.where(drawn < 0, MOST_USERS, drawn), others), tails)
+    tips = float(scores.tips(users, asked.scale))
+    error = np.sqrt(scores.variance(np.array([users]), np.array(asked.scale)))
     return Row(
         floor,
         users * asked.days,
@@ -76,7 +78,7 @@ def row_of(
         asked.days,
         tips,
         None if scores.weight is None else tips / scores.weight,
-        question.power_at(error, scores.dof(users)),
+        float(question.power_at(error, scores.dof(users))[0]),
         bound,
         cost,
         None if cost is None else cost.value * tips,
@@ -84,32 +86,38 @@ def row_of(
     )
 
 
-def _users(scores: Scores, variance: Variance, question: Question, scale: float) -> int | None:
-    def enough(users: int) -> bool:
-        error = float(np.sqrt(variance(users, scale)))
+def _users(
+    scores: Scores, variance: Variance, question: Question, scale: float, size: int = 1
+) -> Ints:
+    def enough(users: Floats) -> Bools:
+        error = np.sqrt(variance(users, np.array(scale)))
         return question.reached(error, scores.dof(users))
 
-    return least(enough, 2 * scores.groups, MOST_USERS)
+    return least(enough, 2 * scores.groups, MOST_USERS, size)
 
 
 def _more(scores: Scores, question: Question, asked: Asked, users: int) -> More:
-    def scale(days: int) -> float:
+    def error(days: Floats) -> Floats:
+        out: Floats = np.sqrt(scores.variance(np.array(asked.users), scale(days)))
+        return out
+
+    def scale(days: Floats) -> Floats:
         return asked.scale * days / asked.days
 
-    def enough(days: int) -> bool:
-        error = float(np.sqrt(scores.variance(asked.users, scale(days))))
-        weighed = scores.weight is None or (
-            scores.tips(asked.users, scale(days)) >= AMPLE_ESS * scores.weight
-        )
-        return weighed and question.reached(error, scores.dof(asked.users))
+    def enough(days: Floats) -> Bools:
+        found = question.reached(error(days), scores.dof(asked.users))
+        if scores.weight is not None:
+            found &= scores.tips(asked.users, scale(days)) >= AMPLE_ESS * scores.weight
+        return found
 
-    days = least(enough, 1, MOST_DAYS)
+    days: int | None = int(least(enough, 1, MOST_DAYS)[0])
     why = None
-    if days is None:
-        error = float(np.sqrt(scores.variance(asked.users, scale(MOST_DAYS))))
+    if days is None or days < 0:
+        days = None
         why = (
             f"{MOST_DAYS:,} days of the log's {asked.users} users leave a standard error of "
-            f"{error:.4f}: days do not average out how people differ"
+            f"{error(np.array([float(MOST_DAYS)]))[0]:.4f}: days do not average out how people "
+            "differ"
         )
     daily = daily_look(question, asked.days, users * scores.shape.equal)
     return More(days, None if days is None else days * asked.users, why, *(daily or (None, None)))

@@ -126,7 +126,7 @@ def test_components_give_the_clustered_error_of_the_log_itself() -> None:
     shape = shape_of(totals, rounds.users)
     mean, shared, error = (float(x[0]) for x in shared_of(totals[None]))
     single = float(totals[3] / totals[0]) - mean**2 + error
-    found = Components(single, shared).variance(shape, rounds.users, 1.0)
+    found = variance(single, shared, shape, rounds.users, 1.0)
     g = rounds.equal_users
     assert found == pytest.approx(error * (1 + 1 / g))
     assert error * rounds.users / (rounds.users - 1) == pytest.approx(
@@ -134,14 +134,25 @@ def test_components_give_the_clustered_error_of_the_log_itself() -> None:
     )
 
 
+def variance(single: float, shared: float, shape: Shape, users: int, scale: float) -> float:
+    parts = Components(np.array([single]), np.array([shared]))
+    return float(parts.variance(shape, np.array([users]), np.array(scale))[0])
+
+
+def power_of(question: Question, dof: float) -> float:
+    """At a standard error of 1."""
+    return float(question.power_at(np.array([1.0]), np.array([dof]))[0])
+
+
 def test_days_of_the_same_users_do_not_average_out_how_they_differ() -> None:
     """Ten times the days leave what users share; ten times the users leave a tenth."""
-    parts, shape = Components(1.0, 0.1), Shape(20.0, 21.0)
-    once = parts.variance(shape, 100, 1.0)
-    assert parts.variance(shape, 1000, 1.0) == pytest.approx(once / 10)
-    assert parts.variance(shape, 100, 1e6) == pytest.approx(0.1 * 21 / 20 / 100, rel=1e-4)
-    alone = Components(1.0, 0.0)
-    assert alone.variance(shape, 100, 10.0) == pytest.approx(alone.variance(shape, 1000, 1.0))
+    shape = Shape(20.0, 21.0)
+    once = variance(1.0, 0.1, shape, 100, 1.0)
+    assert variance(1.0, 0.1, shape, 1000, 1.0) == pytest.approx(once / 10)
+    assert variance(1.0, 0.1, shape, 100, 1e6) == pytest.approx(0.1 * 21 / 20 / 100, rel=1e-4)
+    assert variance(1.0, 0.0, shape, 100, 10.0) == pytest.approx(
+        variance(1.0, 0.0, shape, 1000, 1.0)
+    )
 
 
 def test_what_no_number_of_days_finds_is_said() -> None:
@@ -156,22 +167,22 @@ def test_what_no_number_of_days_finds_is_said() -> None:
 def test_power_is_that_of_the_t_test() -> None:
     """The chance of a wrong side at no difference, and its rise to 1."""
     for dof in (5.0, 30.0, 1e5):
-        none = Question(1e-12, 0.8, 0.95).power_at(1.0, dof)
+        none = power_of(Question(1e-12, 0.8, 0.95), dof)
         assert none == pytest.approx(0.025, abs=1e-6)
-        powers = [Question(d, 0.8, 0.95).power_at(1.0, dof) for d in (0.5, 1, 2, 4, 8, 80)]
+        powers = [power_of(Question(d, 0.8, 0.95), dof) for d in (0.5, 1, 2, 4, 8, 80)]
         assert powers == sorted(powers)
         assert powers[-1] == 1.0
     rng = np.random.default_rng(5)
     t = (2.5 + rng.standard_normal(40_000)) / np.sqrt(rng.chisquare(9, 40_000) / 9)
-    assert Question(2.5, 0.8, 0.95).power_at(1.0, 9.0) == pytest.approx(
+    assert power_of(Question(2.5, 0.8, 0.95), 9.0) == pytest.approx(
         float((t > 2.262157).mean()), abs=4 * 0.5 / math.sqrt(40_000)
     )
 
 
 @pytest.mark.parametrize("answer", [1, 2, 3, 77, 1000])
 def test_least_finds_the_first_that_is_enough(answer: int) -> None:
-    assert least(lambda n: n >= answer, 1, 1000) == answer
-    assert least(lambda _: False, 1, 1000) is None
+    assert least(lambda n: n >= np.array([answer, 5]), 1, 1000, 2).tolist() == [answer, 5]
+    assert least(lambda n: n > 1000, 1, 1000).tolist() == [-1]
 
 
 def test_looking_every_day_costs_length() -> None:
@@ -325,7 +336,7 @@ def test_a_plan_keeps_its_word() -> None:
         ]
         if power is None:  # a quarter of the users: twice the standard error
             quantile = 1.959964 + 0.841621
-            power = Question(quantile / 2, 0.8, 0.95).power_at(1.0, users - 1.0)
+            power = power_of(Question(quantile / 2, 0.8, 0.95), users - 1.0)
         error = math.sqrt(power * (1 - power) / runs)
         assert np.mean(np.array(low) > 0) == pytest.approx(power, abs=4 * error)
 
