@@ -18,6 +18,7 @@ from replay.models.ridge import FOLDS, cross_fitted
 from replay.rounds import Rounds
 
 ARMS = 6
+WORTH = np.linspace(-0.25, 0.25, ARMS)  # of arms, to everybody
 HOUR = 3600.0  # seconds
 CROWD = 200_000  # users of one day, whose mean is the truth
 
@@ -92,7 +93,7 @@ def draw(world: World, users: int, rng: np.random.Generator) -> Drawn:
     owner = np.repeat(user, lengths)
     x = rng.uniform(-1, 1, int(offsets[-1]))
     hour = np.repeat(rng.uniform(-1, 1, n), lengths)
-    worth = np.linspace(-0.25, 0.25, ARMS)[arm]
+    worth = WORTH[arm]
     mood = world.moods * rng.standard_normal(users)
     taste = world.tastes * rng.standard_normal((users, ARMS))
     mean = 0.3 * x + worth + 0.1 * hour * x + mood[owner] + taste[owner, arm]
@@ -133,8 +134,7 @@ def scores_b(edge: float, ids: Sequence[str], context: Floats) -> Floats:
 
 
 def _asked(ids: Sequence[str], context: Floats, edge: float) -> Floats:
-    worth = np.linspace(-0.25, 0.25, ARMS)[np.array([int(i) for i in ids])]
-    score = 0.5 * context[:, 0] + edge * worth
+    score = 0.5 * context[:, 0] + edge * WORTH[[int(i) for i in ids]]
     out: Floats = (score == score.max()).astype(np.float64)
     return out
 
