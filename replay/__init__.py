@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from replay.like.study import study as study
     from replay.online.experiment import experiment as experiment
     from replay.online.shadow_values import shadow as shadow
+    from replay.planning.planner import plan as plan
     from replay.release.following import follow_up as follow_up
     from replay.release.gating import gate as gate
     from replay.shift.drift import drift as drift
@@ -25,6 +26,7 @@ _HOMES = {
     "follow_up": "replay.release.following",
     "gate": "replay.release.gating",
     "slices": "replay.slicing.slices",
+    "plan": "replay.planning.planner",
     "study": "replay.like.study",
     "train": "replay.history.training",
     "validate": "replay.doctor",

@@ -12,6 +12,7 @@ from replay.commands.experiment import experiment
 from replay.commands.follow_up import follow_up
 from replay.commands.gate import gate
 from replay.commands.history import history
+from replay.commands.plan import plan
 from replay.commands.promote import promote
 from replay.commands.rollback import rollback
 from replay.commands.shadow import shadow
@@ -37,6 +38,7 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     ),
     (slices, "slices log.parquet --policy linucb --against random --by overdue,hour,new"),
     (drift, "drift may.parquet june.parquet --out results/drift"),
+    (plan, "plan log.parquet --policy linucb:alpha=1 --detect 0.05 --out results/plan"),
     (shadow, "shadow live.db --out results/shadow"),
     (experiment, "experiment live.db --out results/experiment"),
     (

@@ -60,6 +60,9 @@ STUDIES = {
     "slices": Study("replay.studies.sliced", "replay.studies.tables:slices_table", {"logs": 30}),
     "gate": Study("replay.studies.gate", "replay.studies.gate_table:gate_table", {"days": 10}),
     "pooled": Study("replay.studies.pooled", "replay.studies.tables:pooled_table", {"logs": 30}),
+    "plan": Study(
+        "replay.studies.planned", "replay.studies.plan_table:plan_table", {"plans": 4, "runs": 10}
+    ),
 }
 
 
