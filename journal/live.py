@@ -37,6 +37,7 @@ from journal.live_lookups import (
 )
 from journal.live_notes import note
 from journal.live_rows import (
+    forgotten_of,
     insert_decision,
     insert_feedback,
     insert_late,
@@ -84,6 +85,7 @@ class LiveJournal:
         self._users: OrderedDict[str, User] = OrderedDict()
         self._touched: dict[str, User] = {}  # of the batch under way
         self._events: list[str] = []
+        self._epoch, self._forgotten = (-1, -1), 0
         self._closed = False
 
     def commit(self, policy: Policy, batch: Sequence[Call]) -> list[Outcome]:
@@ -149,6 +151,7 @@ class LiveJournal:
             self._touched, self._events = {}, []
             try:
                 with self._file.transaction() as db:
+                    self._heed(db)
                     yield db
                     texts = self._save(db, every)
             except BaseException:
@@ -160,6 +163,14 @@ class LiveJournal:
                 self._count(event)
         while len(self._users) > CACHED_USERS:
             self._users.popitem(last=False)
+
+    def _heed(self, db: sqlite3.Connection) -> None:
+        """Another process may have forgotten a user: what memory holds must not come back."""
+        if self._epoch != self._file.epoch:
+            forgotten = forgotten_of(db)
+            if forgotten != self._forgotten:
+                self._users.clear()
+            self._epoch, self._forgotten = self._file.epoch, forgotten
 
     def _one(self, db: sqlite3.Connection, policy: Policy, call: Call) -> Outcome:
         """What one call of a batch comes to. It computes first and writes then."""

@@ -1,6 +1,7 @@
 """`Log`: a columnar log as flat arrays, ragged candidates behind offsets."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from journal import schema
 from journal.checks import check_shape, check_values
+from journal.live_bases import Base
 from policies.arrays import Bools, Floats, Ints
 from policies.errors import BadInput
 from policies.records import Decision, Feedback
@@ -32,6 +34,7 @@ class Log:
     path: str
     source: str | None = None  # sha256 of the bytes it was read from, if it was read
     notes: tuple[str, ...] = ()  # what an importer made of it that a reader must know
+    bases: Mapping[str, Base] = field(default_factory=dict)  # by user, of what was pruned
 
     # ---- one entry a decision, (n,)
 
@@ -241,7 +244,8 @@ class Log:
     def take(self, rows: Ints | Bools) -> "Log":
         """The log of some rows: indices in a new order, or a mask `(n,)`."""
         kept = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        return Log(self.table.take(pa.array(kept)).combine_chunks(), self.path, notes=self.notes)
+        table = self.table.take(pa.array(kept)).combine_chunks()
+        return Log(table, self.path, notes=self.notes, bases=self.bases)
 
     def decision(self, i: int) -> Decision:
         """Row i as the record that was logged; needs a pmf."""
@@ -297,6 +301,7 @@ def log_of_table(
     source: str | None = None,
     values: bool = True,
     notes: tuple[str, ...] = (),
+    bases: Mapping[str, Base] | None = None,
 ) -> Log:
     """A table with the columns of docs/log-schema.md as a Log, validated once, here.
 
@@ -304,7 +309,7 @@ def log_of_table(
     the audit reads what may have been tampered with, and looks at the digests first.
     Raises `BadInput` naming file, row, column, rule and what was found.
     """
-    log = Log(check_shape(table, path), path, source, notes)
+    log = Log(check_shape(table, path), path, source, notes, bases or {})
     schema.know_priors(table.schema, path)
     if values:
         check_values(log)

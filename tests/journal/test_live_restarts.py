@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from journal import read_log
 from journal.live import CHECKPOINT_EVERY, LiveJournal
+from journal.schema_sql import VERSION
 from policies import BadInput
 from policies.rewards import ANSWERS
 from policies.state import UserState, file_name, from_json, to_json
@@ -213,6 +214,8 @@ def test_a_journal_of_the_first_schema_is_read_and_brought_up_to_date(twin: Any)
     assert len(read_log(twin.path)) == 20
     twin.reopen(close=False)
     with closing(sqlite3.connect(twin.path)) as db:
-        assert db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == ("2",)
+        assert db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == (
+            str(VERSION),
+        )
     twin.live(20)
     twin.holds()

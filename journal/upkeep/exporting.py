@@ -1,0 +1,99 @@
+"""`export`: the journal as a columnar log, noted so that what it holds may be pruned."""
+
+import os
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from journal.files import read_log, write_log
+from journal.log import NONE, Log
+from journal.upkeep.access import keeping, reading
+from journal.upkeep.exports import Export, exports_of, note_export, sha256_of
+from policies.arrays import Ints
+from policies.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and what was left."""
+
+    file: str | None  # None: there was nothing new
+    decisions: int
+    upto: int  # the last decision row of the snapshot
+    open: int  # decisions whose record is not final yet
+    sha256: str | None
+
+
+def export(journal: Path, out: Path, since_last: bool = False) -> Exported:
+    """Writes `out` (.parquet), whole or not at all, from one snapshot; no server waits for it.
+
+    Without `since_last` all decisions, open ones too. With it those that are closed and in no
+    increment before: increments are disjoint, and together they are a log from its start.
+    Raises `BadInput`.
+    """
+    if out.suffix != ".parquet":
+        raise BadInput("OUT", "must end in .parquet", str(out))
+    with keeping(journal) as keeper:
+        noted = exports_of(keeper.db)
+        place = str(out.absolute())
+        if any(place == e.file and out.exists() for e in noted):
+            raise BadInput(str(out), "is an export of this journal already, kept for prune")
+        before = [e for e in noted if e.increment] if since_last else []
+        last = before[-1] if before else None
+        if since_last and not _any_shown(keeper.db):
+            return Exported(None, 0, last.upto if last else 0, 0, None)
+        log = read_log(journal)
+        n = _rows_of(journal, log)
+        closed = log.feedback_seq != NONE
+        wanted = np.ones(len(log), np.bool_)
+        if since_last:
+            wanted = closed.copy()
+            if last is not None:
+                wanted &= (n > last.upto) | np.isin(n, last.open)
+        upto = max(int(n.max()), last.upto if last else 0)
+        still_open = np.sort(n[~closed])
+        if not wanted.any():
+            return Exported(None, 0, upto, len(still_open), None)
+        write_log(log.take(wanted), out)
+        _on_disk(out)
+        made = Export(
+            time.time_ns() // 1000,
+            place,
+            sha256_of(out),
+            int(wanted.sum()),
+            upto,
+            still_open,
+            since_last,
+        )
+        with keeper.turn(), keeper.transaction() as db:
+            note_export(db, made)
+    return Exported(str(out), made.decisions, upto, len(still_open), made.sha256)
+
+
+def _any_shown(db: sqlite3.Connection) -> bool:
+    """Whether there is any decision that was not voided."""
+    query = "SELECT 1 FROM decisions WHERE decision_id NOT IN (SELECT decision_id FROM voided)"
+    return db.execute(f"{query} LIMIT 1").fetchone() is not None
+
+
+def _rows_of(journal: Path, log: Log) -> Ints:
+    """(n,) the row of each decision; the journal may have gone on since `log` was read."""
+    with reading(journal) as db:
+        rows = dict(db.execute("SELECT decision_id, n FROM decisions"))
+    missing = [name for name in log.decision_id if name not in rows]
+    if missing:
+        rule = "a user was forgotten or records were pruned meanwhile: export again"
+        raise BadInput(str(journal), rule)
+    return np.array([rows[name] for name in log.decision_id], np.int64)
+
+
+def _on_disk(file: Path) -> None:
+    """The name, too: what relies on the file deletes records."""
+    directory = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
