@@ -50,7 +50,7 @@ def read_log(path: str | os.PathLike[str], *, values: bool = True) -> Log:
         return _directory(where, values)
     if not where.exists():
         raise BadInput(name, "no such file or directory")
-    if _magic(where).startswith(_SQLITE):
+    if is_journal(where):
         return log_of_table(_journal(name), name, values=values, bases=bases_in(name))
     return log_of_table(_table(where), name, source=_sha256(where).hex(), values=values)
 
@@ -154,6 +154,11 @@ def _open(path: Path) -> Any:
     raise BadInput(
         str(path), "must be Parquet, Arrow IPC or a live journal by its first bytes", magic
     )
+
+
+def is_journal(path: Path) -> bool:
+    """Whether a file is one of SQLite by its first bytes."""
+    return _magic(path).startswith(_SQLITE)
 
 
 def _magic(path: Path) -> bytes:

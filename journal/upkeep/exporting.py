@@ -36,41 +36,44 @@ def export(journal: Path, out: Path, since_last: bool = False) -> Exported:
     """
     if out.suffix != ".parquet":
         raise BadInput("OUT", "must end in .parquet", str(out))
+    place = str(out.absolute())
     with keeping(journal) as keeper:
         noted = exports_of(keeper.db)
-        place = str(out.absolute())
-        if any(place == e.file and out.exists() for e in noted):
-            raise BadInput(str(out), "is an export of this journal already, kept for prune")
-        before = [e for e in noted if e.increment] if since_last else []
-        last = before[-1] if before else None
-        if since_last and not _any_shown(keeper.db):
-            return Exported(None, 0, last.upto if last else 0, 0, None)
-        log = read_log(journal)
-        n = _rows_of(journal, log)
-        closed = log.feedback_seq != NONE
-        wanted = np.ones(len(log), np.bool_)
-        if since_last:
-            wanted = closed.copy()
-            if last is not None:
-                wanted &= (n > last.upto) | np.isin(n, last.open)
-        upto = max(int(n.max()), last.upto if last else 0)
-        still_open = np.sort(n[~closed])
-        if not wanted.any():
-            return Exported(None, 0, upto, len(still_open), None)
-        write_log(log.take(wanted), out)
-        _on_disk(out)
-        made = Export(
-            time.time_ns() // 1000,
-            place,
-            sha256_of(out),
-            int(wanted.sum()),
-            upto,
-            still_open,
-            since_last,
-        )
-        with keeper.turn(), keeper.transaction() as db:
-            note_export(db, made)
+        any_shown = _any_shown(keeper.db)
+    # no connection is open while the log is read: that opens and closes the file beside SQLite,
+    # and with any close a process loses all of its POSIX locks of a file
+    if out.exists() and any(place == e.file for e in noted):
+        raise BadInput(str(out), "is an export of this journal already, kept for prune")
+    last = _last(noted) if since_last else None
+    if since_last and not any_shown:
+        return Exported(None, 0, last.upto if last else 0, 0, None)
+    log = read_log(journal)
+    n = _rows_of(journal, log)
+    closed = log.feedback_seq != NONE
+    wanted = np.ones(len(log), np.bool_)
+    if since_last:
+        wanted = closed.copy()
+        if last is not None:
+            wanted &= (n > last.upto) | np.isin(n, last.open)
+    upto = max(int(n.max()), last.upto if last else 0)
+    still_open = np.sort(n[~closed])
+    if not wanted.any():
+        return Exported(None, 0, upto, len(still_open), None)
+    write_log(log.take(wanted), out)
+    _on_disk(out)
+    now, count = time.time_ns() // 1000, int(wanted.sum())
+    made = Export(now, place, sha256_of(out), count, upto, still_open, since_last)
+    with keeping(journal) as keeper, keeper.turn(), keeper.transaction() as db:
+        if since_last and _last(exports_of(db)) != last:
+            out.unlink()
+            raise BadInput(str(journal), "another export was made meanwhile: export again")
+        note_export(db, made)
     return Exported(str(out), made.decisions, upto, len(still_open), made.sha256)
+
+
+def _last(noted: list[Export]) -> Export | None:
+    """The last increment."""
+    return next((e for e in reversed(noted) if e.increment), None)
 
 
 def _any_shown(db: sqlite3.Connection) -> bool:

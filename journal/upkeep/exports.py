@@ -5,7 +5,7 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +24,8 @@ class Export:
     sha256: str
     decisions: int
     upto: int
-    open: Ints  # rows up to there whose record was not final
-    increment: bool
+    open: Ints = field(compare=False)  # rows up to there whose record was not final
+    increment: bool = False
 
     def state(self) -> str | None:
         """What is wrong with the file now; None when it is what was written, and on disk."""

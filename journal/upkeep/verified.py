@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from journal.cli import progress
-from journal.files import read_log
+from journal.files import is_journal, read_log
 from journal.log import Log
 from journal.upkeep.exports import exports_of
 from policies.errors import BadInput
@@ -42,6 +42,8 @@ def keep_verified(
                 _keep(db, *(column.to_pylist() for column in batch.columns))
         files.append(export.file)
     for file in given:
+        if file.is_file() and is_journal(file):
+            raise BadInput(str(file), "is a live journal, which vouches for nothing: export it")
         log = read_log(file, values=False)
         _check(file, log)
         _keep(db, log.decision_id, log.digest)

@@ -195,6 +195,8 @@ def test_only_verified_exports_vouch(twin: Any, tmp_path: Path) -> None:
     write_log(replace(log, table=forged), tmp_path / "forged.parquet")
     with pytest.raises(BadInput, match="digest does not match"):
         prune(twin.path, exports=[tmp_path / "forged.parquet"])
+    with pytest.raises(BadInput, match="vouches for nothing"):
+        prune(twin.path, exports=[twin.path])
     dry = prune(twin.path, exports=[other], dry_run=True)
     assert len(read_log(twin.path)) == 30
     wet = prune(twin.path, exports=[other])
