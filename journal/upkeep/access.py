@@ -36,6 +36,15 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
             db.close()
 
 
+def sync_directory(directory: Path) -> None:
+    """The names in it are on disk when this returns."""
+    opened = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
 @contextmanager
 def refusing(path: Path) -> Iterator[None]:
     """SQLite's reason as `BadInput` that names the journal."""

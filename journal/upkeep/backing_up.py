@@ -9,7 +9,7 @@ from pathlib import Path
 
 from journal.live_bases import bases_in
 from journal.live_rows import records
-from journal.upkeep.access import reading, refusing, version_in
+from journal.upkeep.access import reading, refusing, sync_directory, version_in
 from policies.errors import BadInput
 from policies.records import decision_digest, feedback_digest
 
@@ -48,11 +48,19 @@ def backup(journal: Path, out: Path) -> Backup:
         with part.open("rb") as copied:
             os.fsync(copied.fileno())
         size = part.stat().st_size
-        try:
-            os.link(part, out)  # unlike a rename it cannot take a file's place
-        except FileExistsError:
-            raise BadInput(str(out), "is there already: a backup takes no file's place") from None
+        _name(part, out)
     return Backup(str(out), size, decisions, bases)
+
+
+def _name(part: Path, out: Path) -> None:
+    """Its name, on disk; unlike a rename a link cannot take a file's place."""
+    try:
+        os.link(part, out)
+    except FileExistsError:
+        raise BadInput(str(out), "is there already: a backup takes no file's place") from None
+    except OSError:  # a file system without links, of a removable disk say
+        os.replace(part, out)
+    sync_directory(out.absolute().parent)
 
 
 def _verified(journal: Path, part: Path) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 """`export`: the journal as a columnar log, noted so that what it holds may be pruned."""
 
-import os
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ import numpy as np
 
 from journal.files import read_log, write_log
 from journal.log import NONE, Log
-from journal.upkeep.access import keeping, reading
+from journal.upkeep.access import keeping, reading, sync_directory
 from journal.upkeep.exports import Export, exports_of, note_export, sha256_of
 from policies.arrays import Ints
 from policies.errors import BadInput
@@ -60,7 +59,7 @@ def export(journal: Path, out: Path, since_last: bool = False) -> Exported:
     if not wanted.any():
         return Exported(None, 0, upto, len(still_open), None)
     write_log(log.take(wanted), out)
-    _on_disk(out)
+    sync_directory(out.absolute().parent)  # the name, too: what relies on it deletes records
     now, count = time.time_ns() // 1000, int(wanted.sum())
     made = Export(now, place, sha256_of(out), count, upto, still_open, since_last)
     with keeping(journal) as keeper, keeper.turn(), keeper.transaction() as db:
@@ -91,12 +90,3 @@ def _rows_of(journal: Path, log: Log) -> Ints:
         rule = "a user was forgotten or records were pruned meanwhile: export again"
         raise BadInput(str(journal), rule)
     return np.array([rows[name] for name in log.decision_id], np.int64)
-
-
-def _on_disk(file: Path) -> None:
-    """The name, too: what relies on the file deletes records."""
-    directory = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -5,9 +5,11 @@ decision that stays was made from the base state or a later one: it can still be
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import perf_counter
 
 from journal.cli import progress
 from journal.live_bases import NO_CHAIN, base_of, chained, write_base
@@ -17,7 +19,7 @@ from journal.upkeep.tables import drop_decisions
 from journal.upkeep.verified import keep_verified
 from policies.state import UserState, to_json
 
-ROWS = 128  # decisions of one transaction, about: servers wait no longer than for these
+ROWS = 32  # decisions of one transaction, about: servers wait no longer than for these
 
 
 @dataclass
@@ -72,8 +74,11 @@ def prune(
             if dry_run:
                 gone = steps
             else:
+                began = perf_counter()
                 with keeper.turn(), keeper.transaction():
                     gone = [step for step in steps if _apply(db, step)]
+                # who lets go of a lock and takes it again overtakes those that are being woken
+                time.sleep(perf_counter() - began)
             touched |= {step.user_id for step in gone}
             found.decisions += sum(step.rows for step in gone)
             found.voided += sum(len(step.voided) for step in gone)
@@ -181,7 +186,8 @@ def _apply(db: sqlite3.Connection, step: Step) -> bool:
         return False
     rows = db.execute(
         f"SELECT d.n, f.digest, f.reward, f.feedback_at, {columns_of('d')} FROM feedback f"
-        " JOIN decisions d USING (decision_id) WHERE f.user_id = ? AND f.seq > ? AND f.seq <= ?"
+        " JOIN decisions d USING (decision_id) JOIN temp.exported e USING (decision_id)"
+        " WHERE f.user_id = ? AND f.seq > ? AND f.seq <= ? AND e.digest = f.digest"
         " ORDER BY f.seq",
         (step.user_id, step.start, step.seq),
     ).fetchall()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from journal import read_log, write_log
+from journal import Log, read_log, write_log
 from journal.live import Conflict
 from journal.live_bases import bases_in
 from journal.live_calls import Elsewhere
@@ -20,6 +20,8 @@ from policies import BadInput, make
 from policies.records import decision_digest
 from policies.state import file_name, to_json
 from replay import audit, train
+from replay.history.exported import whole
+from replay.history.walk import walk
 
 POLICY = make("linucb:epsilon=0.3")
 MINUTE = 60_000_000
@@ -243,6 +245,23 @@ def test_a_checkpoint_older_than_the_base_is_not_used(
     twin.live(10)
     assert "checkpoint_not_used" in capsys.readouterr().err
     _holds(twin)
+
+
+def test_a_policy_that_learns_from_the_rest_goes_on_from_the_base(twin: Any) -> None:
+    """What a shadow would have done at the decisions that stay: the bits of the whole log."""
+    twin.live(80)
+    _exported(twin, "a.parquet")
+    assert prune(twin.path, before=sorted(d.decided_at for d in twin.made.values())[50]).left > 20
+    rest = read_log(twin.path)
+    all_of_it, _ = whole(rest, [read_log(twin.path.parent / "a.parquet")])
+    other = make("linucb:alpha=2")
+    expected = dict(zip(all_of_it.decision_id, _pmfs(all_of_it, other), strict=True))
+    for name, pmf in zip(rest.decision_id, _pmfs(rest, other), strict=True):
+        assert pmf.tobytes() == expected[name].tobytes()
+
+
+def _pmfs(log: Log, policy: Any) -> list[np.ndarray]:
+    return np.split(walk(log, policy).pmf, log.offsets[1:-1])
 
 
 @pytest.mark.parametrize("column", ["state", "seq", "chain", "digest"])
