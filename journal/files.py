@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from journal import schema
 from journal.checks import check_shape, width_of
+from journal.live_bases import bases_in
 from journal.log import Log, log_of_table
 from journal.records import log_of
 from policies.errors import BadInput
@@ -49,8 +50,8 @@ def read_log(path: str | os.PathLike[str], *, values: bool = True) -> Log:
         return _directory(where, values)
     if not where.exists():
         raise BadInput(name, "no such file or directory")
-    if _magic(where).startswith(_SQLITE):
-        return log_of_table(_journal(name), name, values=values)
+    if is_journal(where):
+        return log_of_table(_journal(name), name, values=values, bases=bases_in(name))
     return log_of_table(_table(where), name, source=_sha256(where).hex(), values=values)
 
 
@@ -84,10 +85,10 @@ def _directory(where: Path, values: bool) -> Log:
         raise BadInput(name, "the directory holds no files")
     tables = [check_shape(_table(p), str(p)) for p in files]
     digest = hashlib.sha256(b"".join(_sha256(p) for p in files)).hexdigest()
-    return log_of_table(_together(tables, name), name, source=digest, values=values)
+    return log_of_table(together(tables, name), name, source=digest, values=values)
 
 
-def _together(tables: Sequence[Any], name: str) -> Any:
+def together(tables: Sequence[Any], name: str) -> Any:
     """One table of several; it is of a simulated world when all of them are of the same."""
     widths = sorted({width_of(t, name) for t in tables})
     if len(widths) > 1:
@@ -203,6 +204,11 @@ def _open(path: Path) -> Any:
     raise BadInput(
         str(path), "must be Parquet, Arrow IPC or a live journal by its first bytes", magic
     )
+
+
+def is_journal(path: Path) -> bool:
+    """Whether a file is one of SQLite by its first bytes."""
+    return _magic(path).startswith(_SQLITE)
 
 
 def _magic(path: Path) -> bytes:

@@ -40,6 +40,7 @@ from journal.live_lookups import (
 )
 from journal.live_notes import note
 from journal.live_rows import (
+    forgotten_of,
     insert_decision,
     insert_feedback,
     insert_late,
@@ -95,6 +96,7 @@ class LiveJournal:
         self._touched: dict[str, User] = {}  # of the batch under way
         self._events: list[str] = []
         self._moments: list[Moment] = []
+        self._epoch, self._forgotten = (-1, -1), 0
         self._closed = False
 
     def commit(self, policy: Policy | Experiment, batch: Sequence[Call]) -> list[Outcome]:
@@ -167,6 +169,7 @@ class LiveJournal:
             self._touched, self._events, self._moments = {}, [], []
             try:
                 with self._file.transaction() as db:
+                    self._heed(db)
                     yield db
                     texts = self._save(db, every)
             except BaseException:
@@ -178,6 +181,14 @@ class LiveJournal:
                 self._count(event)
         while len(self._users) > CACHED_USERS:
             self._users.popitem(last=False)
+
+    def _heed(self, db: sqlite3.Connection) -> None:
+        """Another process may have forgotten a user: what memory holds must not come back."""
+        if self._epoch != self._file.epoch:
+            forgotten = forgotten_of(db)
+            if forgotten != self._forgotten:
+                self._users.clear()
+            self._epoch, self._forgotten = self._file.epoch, forgotten
 
     def _one(self, db: sqlite3.Connection, policy: Policy | Experiment, call: Call) -> Outcome:
         """What one call of a batch comes to. It computes first and writes then."""

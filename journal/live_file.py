@@ -24,7 +24,7 @@ class JournalFile:
         self._opened = 0
         self._db: sqlite3.Connection | None = None
         check_journal(path)
-        self._turn = _turnstile(path)
+        self._turn = turnstile(path)
         with self.alone():
             self._db = open_journal(path)
 
@@ -82,8 +82,8 @@ class JournalFile:
             self._db = None
 
 
-def _turnstile(path: Path) -> int:
-    """The file whose lock the writers queue for; not the journal: SQLite locks that itself."""
+def turnstile(path: Path) -> int:
+    """The open file whose lock the writers queue for; not the journal: SQLite locks that itself."""
     beside = path.with_name(f"{path.name}-lock")
     try:
         return os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

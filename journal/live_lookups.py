@@ -45,9 +45,36 @@ def stored_request(db: sqlite3.Connection, asked: Asked) -> StoredRequest | None
         (asked.user_id, asked.request_id),
     ).fetchone()
     if row is None:
-        return None
+        return _pruned_request(db, asked)
     scores = np.frombuffer(row[1], dtype="<f8").copy()
     return StoredRequest(decision_of(row[2:]), scores, bytes(row[0]))
+
+
+def _pruned_request(db: sqlite3.Connection, asked: Asked) -> StoredRequest | None:
+    """What was pruned keeps no candidates: a retry, which is the same request, brings them."""
+    row = db.execute(
+        "SELECT body, scores, decision_id, decided_at, policy, features, state_seq, pmf, action,"
+        " reward_window_s FROM pruned WHERE user_id = ? AND request_id = ?",
+        (asked.user_id, asked.request_id),
+    ).fetchone()
+    if row is None:
+        return None
+    body, scores, decision_id, decided_at, policy, features, state_seq, pmf, action, window = row
+    decision = Decision(
+        decision_id,
+        asked.user_id,
+        decided_at,
+        policy,
+        features,
+        state_seq,
+        tuple(asked.candidate_ids),
+        tuple(asked.arms),
+        asked.context,
+        np.frombuffer(pmf, dtype="<f8").copy(),
+        action,
+        window,
+    )
+    return StoredRequest(decision, np.frombuffer(scores, dtype="<f8").copy(), bytes(body))
 
 
 def stored_answer(db: sqlite3.Connection, decision_id: str) -> StoredAnswer | None:
@@ -59,9 +86,20 @@ def stored_answer(db: sqlite3.Connection, decision_id: str) -> StoredAnswer | No
         (decision_id,),
     ).fetchone()
     if row is None:
-        return None
+        return _pruned_answer(db, decision_id)
     feedback = None if row[3] is None else Feedback(decision_id, *row[4:])
     return StoredAnswer(row[0], bytes(row[1]), row[2] is not None, feedback)
+
+
+def _pruned_answer(db: sqlite3.Connection, decision_id: str) -> StoredAnswer | None:
+    row = db.execute(
+        "SELECT user_id, feedback, reward, feedback_at, seq FROM pruned WHERE decision_id = ?",
+        (decision_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    voided = row[4] is None
+    return StoredAnswer(row[0], b"", voided, None if voided else Feedback(decision_id, *row[1:]))
 
 
 def is_elsewhere(decision: Decision) -> bool:

@@ -21,10 +21,29 @@ WAL_PAGES = 4_000  # pages of the write-ahead log before it is copied into the f
 
 
 def version_of(db: sqlite3.Connection, user_id: str) -> tuple[int, int]:
-    """Grows with every record of the user: a loop is current if it was kept at this version."""
+    """Grows with every record of the user: a loop is current if it was kept at this version.
+
+    What was pruned counts on: the base state holds it.
+    """
     decisions = db.execute("SELECT max(n) FROM decisions WHERE user_id = ?", (user_id,)).fetchone()
     folded = db.execute("SELECT max(seq) FROM feedback WHERE user_id = ?", (user_id,)).fetchone()
-    return decisions[0] or 0, folded[0] or 0
+    base = db.execute("SELECT n, seq FROM bases WHERE user_id = ?", (user_id,)).fetchone() or (0, 0)
+    return max(decisions[0] or 0, base[0]), max(folded[0] or 0, base[1])
+
+
+def keep_last_row(db: sqlite3.Connection) -> None:
+    """Call it before rows are deleted: the number of a row is never given twice."""
+    db.execute(
+        "INSERT OR REPLACE INTO meta SELECT 'last_row', max("
+        "(SELECT coalesce(max(n), 0) FROM decisions),"
+        " (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE key = 'last_row'))"
+    )
+
+
+def forgotten_of(db: sqlite3.Connection) -> int:
+    """How many times a user was forgotten: what memory holds of before is of nobody."""
+    row = db.execute("SELECT value FROM meta WHERE key = 'forgotten'").fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def latest_of(db: sqlite3.Connection, user_id: str) -> int:
@@ -33,7 +52,8 @@ def latest_of(db: sqlite3.Connection, user_id: str) -> int:
         "SELECT * FROM"
         " (SELECT decided_at FROM decisions WHERE user_id = ?1 ORDER BY n DESC LIMIT 1)"
         " UNION ALL SELECT * FROM"
-        " (SELECT feedback_at FROM feedback WHERE user_id = ?1 ORDER BY seq DESC LIMIT 1)",
+        " (SELECT feedback_at FROM feedback WHERE user_id = ?1 ORDER BY seq DESC LIMIT 1)"
+        " UNION ALL SELECT latest FROM bases WHERE user_id = ?1",
         (user_id,),
     )
     return max((row[0] for row in rows), default=0)
@@ -196,8 +216,10 @@ def insert_decision(
     _keep_priors(db, d.policy)
     candidates = json.dumps({"ids": d.candidate_ids, "arms": d.arms}, ensure_ascii=False)
     written = db.execute(
-        f"INSERT INTO decisions ({COLUMNS}, request_id, body, scores, digest)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        f"INSERT INTO decisions ({COLUMNS}, request_id, body, scores, digest, n)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
+        " 1 + max((SELECT coalesce(max(n), 0) FROM decisions),"
+        " (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE key = 'last_row')))",
         (
             d.decision_id,
             d.user_id,

@@ -5,6 +5,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from journal.live_bases import base_of
 from journal.live_notes import note
 from journal.live_rows import columns_of, decision_of, latest_of, version_of
 from journal.states import read_state
@@ -34,18 +35,23 @@ class User:
 
 
 def rebuilt(db: sqlite3.Connection, states: Path, user_id: str) -> User:
-    """From the checkpoint and the records behind it; without a checkpoint, from all."""
+    """From the checkpoint and the records behind it; without a checkpoint, from all.
+
+    All begin at the base state where records were pruned; an older checkpoint is of no use.
+    """
     row = db.execute(
         "SELECT seq, open_from, digest FROM checkpoints WHERE user_id = ?", (user_id,)
     ).fetchone()
+    base = base_of(db, user_id)
     state, open_from = None, 1
-    if row is not None and row[0] <= version_of(db, user_id)[1]:
+    least = 0 if base is None else base.seq
+    if row is not None and least <= row[0] <= version_of(db, user_id)[1]:
         state, open_from = read_state(states, user_id, row[2]), row[1]
     elif (states / file_name(user_id)).exists():
         note("checkpoint_not_used", message=f"state of {user_id} is not of this journal")
     saved = 0 if state is None else state.seq
     if state is None:
-        state = _empty(db, user_id)
+        state = _empty(db, user_id) if base is None else base.state()
     user = User(UserLoop(state), open_from - 1, 0, saved, (-1, -1))
     follow(db, user)
     user.saved = saved  # a file that could not be used is to be written anew
@@ -53,8 +59,13 @@ def rebuilt(db: sqlite3.Connection, states: Path, user_id: str) -> User:
 
 
 def follow(db: sqlite3.Connection, user: User) -> None:
-    """Folds and opens what others wrote of the user since `user` was true."""
+    """Folds and opens what others wrote of the user since `user` was true.
+
+    Where some of that was pruned since, it leaves `user` as it was, at its old version.
+    """
     state, open_ = user.loop.state, user.loop.open
+    if (base := base_of(db, state.user_id)) is not None and base.seq > state.seq:
+        return
     if not state.seq and not open_:
         state = user.loop.state = _empty(db, state.user_id)
     folded = db.execute(

@@ -1,6 +1,7 @@
 """`Log`: a columnar log as flat arrays, ragged candidates behind offsets."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from journal import schema
 from journal.checks import check_shape, check_values
+from journal.live_bases import Base
 from journal.shadow_columns import check_shadow_shape, check_shadow_values
 from policies.arrays import Bools, Floats, Ints
 from policies.errors import BadInput
@@ -33,6 +35,7 @@ class Log:
     path: str
     source: str | None = None  # sha256 of the bytes it was read from, if it was read
     notes: tuple[str, ...] = ()  # what an importer made of it that a reader must know
+    bases: Mapping[str, Base] = field(default_factory=dict)  # by user, of what was pruned
 
     # ---- one entry a decision, (n,)
 
@@ -242,7 +245,8 @@ class Log:
     def take(self, rows: Ints | Bools) -> "Log":
         """The log of some rows: indices in a new order, or a mask `(n,)`."""
         kept = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        return Log(self.table.take(pa.array(kept)).combine_chunks(), self.path, notes=self.notes)
+        table = self.table.take(pa.array(kept)).combine_chunks()
+        return Log(table, self.path, notes=self.notes, bases=self.bases)
 
     def decision(self, i: int) -> Decision:
         """Row i as the record that was logged; needs a pmf."""
@@ -298,6 +302,7 @@ def log_of_table(
     source: str | None = None,
     values: bool = True,
     notes: tuple[str, ...] = (),
+    bases: Mapping[str, Base] | None = None,
 ) -> Log:
     """A table with the columns of docs/log-schema.md as a Log, validated once, here.
 
@@ -305,7 +310,7 @@ def log_of_table(
     the audit reads what may have been tampered with, and looks at the digests first.
     Raises `BadInput` naming file, row, column, rule and what was found.
     """
-    log = Log(check_shape(table, path), path, source, notes)
+    log = Log(check_shape(table, path), path, source, notes, bases or {})
     check_shadow_shape(log)
     schema.know_priors(table.schema, path)
     schema.experiments(table.schema, path)

@@ -43,11 +43,54 @@ CREATE TABLE IF NOT EXISTS shadows (
     pmf BLOB,
     failure TEXT
 );
+CREATE TABLE IF NOT EXISTS exports (
+    n INTEGER PRIMARY KEY,
+    exported_at INTEGER NOT NULL,
+    file TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    decisions INTEGER NOT NULL,
+    upto INTEGER NOT NULL,
+    open BLOB NOT NULL,
+    increment INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS bases (
+    user_id TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    latest INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    chain BLOB NOT NULL,
+    digest BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pruned (
+    decision_id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    feedback TEXT,
+    reward REAL,
+    feedback_at INTEGER,
+    seq INTEGER,
+    request_id TEXT,
+    body BLOB,
+    decided_at INTEGER,
+    policy TEXT,
+    features TEXT,
+    state_seq INTEGER,
+    pmf BLOB,
+    action INTEGER,
+    reward_window_s INTEGER,
+    scores BLOB
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS pruned_requests ON pruned (user_id, request_id);
 """
 """`assignments`: the user's variant of the experiment that a decision was served in.
 `tasks`: what the encoder read of the raw tasks of a decision, and nothing else of them.
 `shadows`: what challengers would have done at a served decision, or the class of what they
-raised. As written, without an index: at a random key each row would dirty a page of its own."""
+raised. As written, without an index: at a random key each row would dirty a page of its own.
+`exports`: files that were written of the journal, up to decision row `upto`; `open` (zlib of
+int64) are the rows up to there whose record was not final then. `bases`: a user's state after
+the `seq` feedbacks that were pruned, with the last row and time of them (microseconds), SHA-256
+of their digests as a chain, and SHA-256 of it all. `pruned`: what a retry must still be told; a
+decision that had no request_id needs no more than its feedback (`seq` null: it was voided)."""
 
 SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -1,5 +1,6 @@
 """Docs are part of the tool: everything a user can name is there, and the examples run."""
 
+import ast
 import contextlib
 import dataclasses
 import io
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+import journal.commands
 import replay.commands
 import serve
+import serving.app
 import sim.commands
 from journal import schema
 from journal.files import IMPORTERS
@@ -28,7 +31,11 @@ from sim.scenarios import SCENARIOS
 
 ROOT = Path(__file__).parent.parent
 PAGES = {p.name: p.read_text() for p in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
-COMMANDS = {"replay": replay.commands.app, "sim": sim.commands.app}
+COMMANDS = {
+    "journal": journal.commands.app,
+    "replay": replay.commands.app,
+    "sim": sim.commands.app,
+}
 
 
 def missing(names: list[str], page: str) -> list[str]:
@@ -57,6 +64,42 @@ def test_every_option_of_the_server_is_documented() -> None:
     actions = serve.parser()._actions
     named = [o for action in actions for o in action.option_strings if o.startswith("--")]
     assert not missing([o for o in named if o != "--help"], "serving.md")
+
+
+def _spoken() -> tuple[set[str], set[str]]:
+    """The error codes and the events on stderr that the scorer's own source has."""
+    codes, events = set(serving.app.REFUSALS), set()
+    files = [*ROOT.glob("serving/*.py"), *ROOT.glob("journal/live*.py")]
+    for file in [*files, ROOT / "journal" / "states.py", ROOT / "policies" / "errors.py"]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            said: list[ast.AST] = []
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                if node.func.id in ("Refused", "Broken", "Conflict"):
+                    said = node.args[1:2]
+                elif node.func.id == "note" and isinstance(node.args[0], ast.Constant):
+                    events.add(node.args[0].value)
+                said += [k.value for k in node.keywords if k.arg == "code"]
+            elif isinstance(node, ast.Dict):
+                pairs = zip(node.keys, node.values, strict=True)
+                said = [v for k, v in pairs if isinstance(k, ast.Constant) and k.value == "code"]
+            elif isinstance(node, ast.arguments):
+                named = [*node.args, *node.kwonlyargs]
+                given = [*node.defaults, *node.kw_defaults]
+                pairs = zip(named[::-1], given[::-1], strict=False)
+                said = [v for a, v in pairs if a.arg == "code" and v is not None]
+            found = {c.value for s in said for c in ast.walk(s) if isinstance(c, ast.Constant)}
+            codes |= {value for value in found if isinstance(value, str)}
+    return codes, events
+
+
+def test_every_error_and_event_of_the_server_is_documented() -> None:
+    """In docs/serving.md, each code in a row that says what to do."""
+    codes, events = _spoken()
+    assert {"bad_input", "not_json", "unknown", "answered", "failed", "overloaded"} <= codes
+    assert {"journal_unavailable", "checkpoint_not_used", "worker_ended"} <= events
+    assert not missing(sorted(events), "serving.md")
+    rows = re.findall(r"^\| [\d, ]+ \| `(\w+)` \|[^|]+\|[^|]+\|$", PAGES["serving.md"], re.M)
+    assert sorted(rows) == sorted(codes)
 
 
 def test_every_endpoint_is_documented() -> None:
@@ -120,8 +163,9 @@ def test_nothing_is_left_to_fill_in(page: str) -> None:
 
 
 def test_documented_command_lines_have_no_unknown_option() -> None:
-    """Every `python -m replay|sim COMMAND --option` in the docs parses."""
-    lines = re.findall(r"python -m (replay|sim) ([\w-]+)([^\n`]*)", "\n".join(PAGES.values()))
+    """Every `python -m journal|replay|sim COMMAND --option` in the docs parses."""
+    pattern = r"python -m (journal|replay|sim) ([\w-]+)([^\n`]*)"
+    lines = re.findall(pattern, "\n".join(PAGES.values()))
     assert len(lines) > 8
     for package, name, rest in lines:
         command = get_command(COMMANDS[package]).commands[name]

@@ -74,7 +74,7 @@ def test_importing_the_server_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("package", ["replay", "sim"])
+@pytest.mark.parametrize("package", ["journal", "replay", "sim"])
 def test_a_help_text_loads_nothing_heavy(package: str) -> None:
     """`--help` answers at once because it imports neither numpy nor what stands on it."""
     code = (

@@ -18,6 +18,10 @@ def audit(
         list[str] | None,
         typer.Option(help="Spec of a policy of your own that decided: nothing else is imported."),
     ] = None,
+    export: Annotated[
+        list[str] | None,
+        typer.Option(help="A log that holds what was pruned: then all starts from zero."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Checks digests, tasks, assignments, then rebuilds pmfs, actions and states; exit 1 if not."""
@@ -28,7 +32,11 @@ def audit(
 
     for spec in policy or ():
         make(spec)  # imports its module, which a name in a log never does
-    found = look(read_log(log, values=False), None if state is None else read_states(state))
+    found = look(
+        read_log(log, values=False),
+        None if state is None else read_states(state),
+        exports=export or (),
+    )
     if as_json:
         print_json({**vars(found), "ok": found.ok})
     else:
@@ -53,5 +61,12 @@ def audit(
             )
             + (f"; {found.states} states rebuilt bit for bit" if state else "")
         )
+        if export:
+            print(
+                f"{found.pruned} pruned decisions are in the exports; {found.bases} base states "
+                "are the folds of them"
+            )
+        elif found.bases:
+            print(f"{found.bases} users start from a base state of pruned records")
     if not found.ok:
         raise typer.Exit(BROKEN)

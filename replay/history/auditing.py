@@ -1,10 +1,11 @@
 """The audit: are the records as they were written, and does this code rebuild every one of them?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from journal.checks import check_values
+from journal.live_bases import NO_CHAIN, Base, chained
 from journal.log import NONE, Log
 from journal.shadow_columns import check_shadow_values, shadow_names, shadows_of
 from policies import BadInput, make
@@ -14,9 +15,11 @@ from policies.spec import is_ours
 from policies.state import UserState, to_json
 from replay.given import GivenLog, log_given
 from replay.history.assigned import check_assignments
+from replay.history.exported import whole
 from replay.history.findings import Audit
 from replay.history.rebuilding import history_gap, rebuild, same_bits
 from replay.history.skew import check_skew
+from replay.history.starts import starts_of
 from replay.history.training import train
 from replay.history.walk import walk
 
@@ -31,16 +34,24 @@ def audit(
     columns: Mapping[str, str] | None = None,
     reward_range: tuple[float, float] | None = None,
     action_by: str | None = None,
+    exports: Sequence[GivenLog] = (),
 ) -> Audit:
     """Verifies digests, rebuilds every pmf and action, and the `states` (user -> state).
 
     A `Log` comes from `read_log(path, values=False)`: its values are checked here, after the
     digests, so that a change is named by the decision it was made to. What a log of others
-    cannot show is said, each with its reason; it is not a failure.
+    cannot show is said, each with its reason; it is not a failure. A journal of which records
+    were pruned goes on from its base states, or from zero given the `exports` that hold them.
     """
     log = log_given(log, columns, reward_range, action_by, values=False)
-    found = Audit(decisions=len(log))
+    bases, pruned = log.bases, 0
+    if exports:
+        log, pruned = whole(log, [log_given(e, values=False) for e in exports])
+    found = Audit(decisions=len(log), pruned=pruned, bases=len(log.bases))
     _check_digests(log, found)
+    for base in bases.values():
+        if not base.holds:
+            found.fail(f"base state of {base.user_id}: its digest does not match")
     if found.failures:
         return found
     check_values(log)
@@ -53,6 +64,8 @@ def audit(
         else:
             _check_policies(log, found, threads)
             _check_shadows(log, found, threads)
+            if exports:
+                _check_bases(log, bases, found)
             if states is not None:
                 _check_states(log, states, found)
     if found.ok:
@@ -166,25 +179,48 @@ def _check_states(log: Log, states: Mapping[str, UserState], found: Audit) -> No
     if not states:
         found.skip("the state directory is empty")
         return
-    latest = dict(zip(log.user_names, np.zeros(len(log.user_names), np.int64), strict=True))
+    starts = starts_of(log)
+    latest = dict.fromkeys(log.user_names, 0) | {name: s.seq for name, s in starts.items()}
     folded = np.flatnonzero(log.feedback_seq != NONE)
     for i in folded:
         name = log.user_names[log.user[i]]
-        latest[name] = max(latest[name], log.feedback_seq[i])
+        latest[name] = max(latest[name], int(log.feedback_seq[i]))
     for name, state in states.items():
         if name not in latest or state.seq > latest[name]:
             found.fail(f"state of {name}: it is ahead of the log")
             continue
-        rows = np.flatnonzero(log.user == log.user_names.index(name))
-        early = rows[(log.feedback_seq[rows] <= state.seq)]
-        kept = log.take(early)
-        try:
-            rebuilt = train(kept).get(name) if state.seq else None
-        except BadInput:
-            rebuilt = None
-        if rebuilt is None:
-            rebuilt = UserState.empty(name, log.features, log.context.shape[1])
-        if to_json(rebuilt) == to_json(state):
+        if name in starts and state.seq < starts[name].seq:
+            found.skip(f"state of {name}: it is older than the base state and not used")
+            continue
+        if to_json(_folded(log, name, state.seq)) == to_json(state):
             found.states += 1
         else:
             found.fail(f"state of {name}: it is not the fold of its feedbacks")
+
+
+def _folded(log: Log, name: str, seq: int) -> UserState:
+    """A user's first `seq` feedbacks, folded from zero or from the base state."""
+    start = starts_of(log).get(name)
+    empty = start or UserState.empty(name, log.features, log.context.shape[1])
+    if name not in log.user_names or seq == empty.seq:
+        return empty
+    rows = np.flatnonzero(log.user == log.user_names.index(name))
+    try:
+        return train(log.take(rows[log.feedback_seq[rows] <= seq])).get(name, empty)
+    except BadInput:
+        return empty
+
+
+def _check_bases(log: Log, bases: Mapping[str, Base], found: Audit) -> None:
+    """Each base state must be the fold of the exported records, and its chain theirs."""
+    digests = log.digest
+    for name, base in bases.items():
+        theirs = np.array([user == name for user in log.user_names])
+        rows = np.flatnonzero(theirs[log.user] & (log.feedback_seq != NONE))
+        rows = rows[np.argsort(log.feedback_seq[rows])]
+        early = rows[log.feedback_seq[rows] <= base.seq]
+        chain = chained(NO_CHAIN, [digests[i] or b"" for i in early])
+        if chain == base.chain and to_json(_folded(log, name, base.seq)) == base.text:
+            found.bases += 1
+        else:
+            found.fail(f"base state of {name}: it is not the fold of what the exports hold")

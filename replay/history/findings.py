@@ -10,11 +10,13 @@ class Audit:
     """What was found; `ok` when nothing contradicts the log."""
 
     decisions: int = 0
+    pruned: int = 0  # of them: from exports, the journal no longer holds them
     digests: int = 0  # verified
     rebuilt: int = 0  # pmf and action equal bit for bit
     shadows: int = 0  # pmfs logged in shadow
     shadows_rebuilt: int = 0  # of these, equal bit for bit
     states: int = 0  # state files equal bit for bit
+    bases: int = 0  # users who start from a base state of pruned records, not from zero
     encoded: int = 0  # decisions whose logged tasks give the logged context bit for bit
     encoded_within_4_ulp: int = 0  # all but the last bits of sines and logarithms
     assigned: int = 0  # variants of an experiment that the hash gives

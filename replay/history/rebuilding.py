@@ -39,7 +39,9 @@ class Rebuilt:
 
 
 def history_gap(log: Log) -> str | None:
-    """Whose feedbacks the log does not hold from the first; None: all of them are there."""
+    """Whose feedbacks the log does not hold from the first, or from the base state of what was
+    pruned; None: all of them are there.
+    """
     folded = log.feedback_seq != NONE
     count = np.bincount(log.user[folded], minlength=len(log.user_names))
     ends = np.zeros(len(log.user_names), np.int64)
@@ -48,7 +50,8 @@ def history_gap(log: Log) -> str | None:
     np.maximum.at(need, log.user, log.state_seq)
     pairs = np.stack([log.user[folded], log.feedback_seq[folded]], axis=1)
     twice = len(np.unique(pairs, axis=0)) < len(pairs)
-    gap = np.flatnonzero(need != count)
+    start = np.array([log.bases[u].seq if u in log.bases else 0 for u in log.user_names])
+    gap = np.flatnonzero(need != start + count)
     if not len(gap) and not twice:
         return None
     who = log.user_names[int(gap[0])] if len(gap) else "some user"
@@ -85,4 +88,4 @@ def _as_after(log: Log, rows: Bools) -> Log:
     kind = log.table.schema.field("state_seq")
     seq = pa.array(np.where(rows, log.feedback_seq, log.state_seq), kind.type)
     at = log.table.schema.get_field_index("state_seq")
-    return Log(log.table.set_column(at, kind, seq), log.path)
+    return Log(log.table.set_column(at, kind, seq), log.path, bases=log.bases)

@@ -9,6 +9,7 @@ from policies.errors import BadInput
 from policies.state import UserState, decision_hash
 from replay.history.arms import states_of
 from replay.history.order import arrivals, folded_before
+from replay.history.starts import starts_of
 from replay.history.walk import walk
 
 
@@ -18,9 +19,10 @@ def train(
     """The states after folding every feedback that arrived before `until` (microseconds).
 
     Whatever policy decided: every feedback is folded, `random`'s included, so the states
-    serve any policy over the same features. Starts from `states` (default: empty).
+    serve any policy over the same features. Starts from `states` (default: empty, or
+    the base states of what was pruned from a journal).
     """
-    start = states or {}
+    start = states or starts_of(log)
     arrived = arrivals(log)
     known = log.answered if until is None else log.answered & (arrived < until)
     if not known.any():

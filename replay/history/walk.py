@@ -22,6 +22,7 @@ from policies.sums import Sums
 from replay.history.arms import Arms, arms_of, sums_of
 from replay.history.keys import Keys, keys_of
 from replay.history.order import Order, folded_before, order_of
+from replay.history.starts import starts_of
 
 Learn = Literal["none", "logged", "replay"]
 
@@ -47,7 +48,10 @@ def walk(
     score: Bools | None = None,
     threads: int = 1,
 ) -> Walk:
-    """Walks `log` through `policy`, starting from `states` (default: none has learned).
+    """Walks `log` through `policy`, starting from `states`.
+
+    Default: none has learned; of a log whose first records were pruned, "logged" goes on from
+    their base states.
 
     `learn`: "none" keeps the start frozen, "logged" folds every earlier feedback of the
     rows `known (n,)` (default: all), "replay" folds those whose action the policy would
@@ -56,7 +60,7 @@ def walk(
     log goes on behind them. `policy` None folds and scores nothing. The bits do not
     depend on `threads` or the order of rows.
     """
-    start = states or {}
+    start = states or (starts_of(log) if learn == "logged" else {})
     check_prior(policy, log.features)
     n = len(log)
     arrived = log.answered if known is None else known
