@@ -31,7 +31,7 @@ class Replacing:
             try:
                 # in a thread: a kernel that is not compiled yet takes seconds
                 version, policy = await asyncio.to_thread(self._made)
-            except Exception as error:  # a policy of one's own may raise anything
+            except (Exception, SystemExit) as error:  # one's own module may raise anything
                 said = one_line(str(error))
                 note("policy_not_replaced", message=said, kind=type(error).__name__)
             else:

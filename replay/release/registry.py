@@ -22,7 +22,7 @@ from replay.release.registry_files import (
     append_line,
     cut,
     drop_parts,
-    read_bytes,
+    read_text,
     replace_file,
 )
 from replay.release.registry_gate import GateReport, refusals
@@ -158,7 +158,7 @@ def target_of(rollouts: Rollouts, to: str | None) -> Rollout:
 def servable(registry: Path, champion: Champion) -> Policy:
     """The policy of a champion, its priors as they were. Raises `BadInput` as a scorer would."""
     read_version(registry, champion.version)
-    return policy_of(champion, lambda p: read_bytes(registry / p).decode(), champion.version)
+    return policy_of(champion, lambda p: read_text(registry / p), champion.version)
 
 
 def recover(registry: Path) -> tuple[Rollouts, list[str]]:
@@ -188,8 +188,8 @@ def recover(registry: Path) -> tuple[Rollouts, list[str]]:
 def pointed(registry: Path) -> Champion | None:
     """What the pointer says; None when it is missing or says nothing."""
     try:
-        return parse((registry / POINTER).read_text(encoding="utf-8"), POINTER)
-    except (OSError, BadInput, UnicodeDecodeError):
+        return parse(read_text(registry / POINTER), POINTER)
+    except BadInput:
         return None
 
 

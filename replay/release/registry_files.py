@@ -127,6 +127,14 @@ def read_bytes(path: Path) -> bytes:
         raise BadInput(str(path), f"cannot be read ({error.strerror or error})") from None
 
 
+def read_text(path: Path) -> str:
+    """A file's text. Raises `BadInput` when it cannot be read, or is none."""
+    try:
+        return read_bytes(path).decode()
+    except UnicodeDecodeError:
+        raise BadInput(str(path), "must be UTF-8") from None
+
+
 def sha256_of(path: Path) -> str:
     """A file's SHA-256 in hex."""
     with path.open("rb") as file:

@@ -46,17 +46,20 @@ def look(registry: Path) -> History:
     """Verifies everything; mends what a writer left that was ended. Raises `BadInput`."""
     if not registry.is_dir():
         raise BadInput(str(registry), "no such registry: `replay promote` makes one")
-    rollouts, notices = read_rollouts(registry), list[str]()
-    if not rollouts.problems and _is_interrupted(registry, rollouts):
-        try:
-            with alone(registry):
-                rollouts, mended = recover(registry)
-            notices += mended
-        except OSError as error:
+    notices: list[str] = []
+    try:
+        with alone(registry):  # else a promotion under way would look like an edit
+            rollouts = read_rollouts(registry)
+            if not rollouts.problems and _is_interrupted(registry, rollouts):
+                rollouts, notices = recover(registry)
+            problems = [*rollouts.problems, *_pointer(registry, rollouts)]
+            names = version_names(registry)
+    except OSError as error:
+        rollouts, names = read_rollouts(registry), version_names(registry)
+        problems = [*rollouts.problems, *_pointer(registry, rollouts)]
+        if not rollouts.problems and _is_interrupted(registry, rollouts):
             reason = error.strerror or error
             notices.append(f"a promotion was interrupted, and cannot be mended here ({reason})")
-    problems = [*rollouts.problems, *_pointer(registry, rollouts)]
-    names = version_names(registry)
     for name in names:
         problems += changed(registry, name)
     for rollout in rollouts.all:

@@ -15,6 +15,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from typer.main import get_command
+
+import journal.cli
 from journal.cli import main_of
 from policies import canonical, make
 from replay.commands import app
@@ -100,6 +103,8 @@ def race(room: Path, rounds: int) -> None:
 
 
 if __name__ == "__main__":
+    built = get_command(app)
+    journal.cli.get_command = lambda _: built  # built once, for all that are forked
     if sys.argv[1] == "kill":
         kill(Path(sys.argv[2]), sys.argv[3:])
     else:

@@ -257,11 +257,12 @@ def test_a_rollback_to_a_prior_that_was_edited_is_refused(registry: Any, prior: 
     (file,) = (registry.path / "versions" / first).glob("prior-*.json")
     assert file.read_bytes() == prior.read_bytes()
     file.chmod(0o644)
-    file.write_text(file.read_text() + "\n")
-    done = registry.run("rollback")
-    assert done.code == 1
-    assert done.out.startswith(f"refused: {first} cannot be served")
-    assert registry.champion["spec"] == B
+    for content in (file.read_bytes() + b"\n", b"\xff"):
+        file.write_bytes(content)
+        done = registry.run("rollback")
+        assert done.code == 1
+        assert done.out.startswith(f"refused: {first} cannot be served")
+        assert registry.champion["spec"] == B
 
 
 def test_a_torn_line_did_not_happen(registry: Any) -> None:
