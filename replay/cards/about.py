@@ -38,11 +38,13 @@ def package_version() -> str:
         return "not installed"
 
 
-def details(spec: str, log: Log, learn: str, state: str | None, states: int) -> list[Section]:
+def details(
+    spec: str, champion: str | None, log: Log, learn: str, state: str | None, states: int
+) -> Section:
     """The section of the policy and its parameters."""
     policy: Any = make(spec)
-    doc = (inspect.getdoc(type(policy)) or "").split("\n\n")
-    first = " ".join(" ".join(doc[:2]).replace("`", "").split()) if doc else ""
+    doc = (inspect.getdoc(type(policy)) or "").partition("\n\n")[0]
+    first = " ".join(doc.replace("`", "").split())
     rows = [
         (name, _shown(getattr(policy, f.name)), "" if f.default is MISSING else _shown(f.default),
          PARAMETERS.get(name, "of this policy's own"))
@@ -54,6 +56,7 @@ def details(spec: str, log: Log, learn: str, state: str | None, states: int) -> 
         ("spec", spec),
         ("policy", first or "a policy of one's own"),
         ("ours or of one's own", "ours" if kind in POLICIES else "of one's own"),
+        ("champion", champion or "none was named: compared with what was logged"),
         ("prior", getattr(policy, "prior", "") or "none: new people and arms start from nothing"),
         ("feature set", log.features),
         ("learning here", LEARNS[learn]),
@@ -61,7 +64,7 @@ def details(spec: str, log: Log, learn: str, state: str | None, states: int) -> 
         ("tipbandit version", package_version()),
     ]
     header = ("parameter", "value", "default", "what it does")
-    return [Section("Details", [Facts(facts), Table("Parameters of the policy", header, rows)])]
+    return Section("Details", [Facts(facts), Table("Parameters of the policy", header, rows)])
 
 
 LEARNS = {

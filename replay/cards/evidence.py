@@ -118,7 +118,7 @@ def experiment_blocks(found: Mapping[str, Any]) -> list[Text | Table]:
 def _object(path: str | Path, what: str) -> dict[str, Any]:
     try:
         found = json.loads(_read(Path(path)))
-    except (ValueError, RecursionError):
+    except (json.JSONDecodeError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise BadInput(str(path), f"must be a {what}: one JSON object")

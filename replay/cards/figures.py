@@ -16,6 +16,7 @@ from replay.reports.report import OTHER_QUESTION, silence_notes
 from replay.reports.tables import span
 from replay.result import QUESTION
 from replay.shift.drift import LARGE, MODERATE
+from replay.slicing import Slice
 from replay.slicing.report import HEADER, cells, chance, gap_rows
 
 TONES: dict[str, Tone] = {"reliable": "good", "caution": "wary", "unreliable": "bad"}
@@ -99,7 +100,7 @@ def metrics(found: Findings) -> Section:
             r.policy,
             row.estimator,
             span(row.value, row.low, row.high, row.verdict),
-            row.interval,
+            "none" if row.low is None else row.interval,
             "–" if row.ess is None else f"{row.ess:.0f}",
             "unknown" if row.support is None else f"{row.support:.3f}",
             row.verdict,
@@ -108,7 +109,7 @@ def metrics(found: Findings) -> Section:
         for row in r.judged.rows
     ]
     paired = [
-        (f"{d.policy} - {d.against}", d.estimator, span(d.value, d.low, d.high, d.verdict),
+        (f"to {d.against}", d.estimator, span(d.value, d.low, d.high, d.verdict),
          d.verdict)
         for d in found.evaluation.differences
     ]  # fmt: skip
@@ -116,7 +117,7 @@ def metrics(found: Findings) -> Section:
     blocks: list[Block] = [Text(believe(found), strong=True), _estimates(found)]
     blocks.append(Table(f"Estimates, intervals of {level} over users", header, rows))
     if paired:
-        heads = ("difference", "estimator", "value", "verdict")
+        heads = ("difference", "estimator", "policy - it", "verdict")
         blocks.append(Table("Differences, paired on the same decisions", heads, paired))
     notes = silence_notes(found.evaluation)
     return Section("Offline metrics", [*blocks, Bullets(notes)] if notes else blocks)
@@ -171,8 +172,7 @@ def slices(found: Findings) -> Section:
     for row in sliced.rows:
         label = f"{row.name}, {row.n} decisions"
         if not row.judged or row.difference is None:
-            marks.append(Mark(label, None, None, None, "too small to be judged" if row.small
-                              else "not judged"))  # fmt: skip
+            marks.append(Mark(label, None, None, None, _unjudged(row)))
             continue
         tone: Tone = "bad" if row.name in worse else "good" if row.name in better else "plain"
         low, high = row.difference_low, row.difference_high
@@ -196,6 +196,12 @@ def slices(found: Findings) -> Section:
         gap_header = ("largest gap by", "value", "between", f"of {sliced.against}", "p (Holm)")
         blocks.append(Table("Largest gaps", gap_header, gap_rows(sliced)))
     return Section("Slices and fairness", blocks)
+
+
+def _unjudged(row: Slice) -> str:
+    if row.small:
+        return "too small to be judged"
+    return "as all decisions: they are all in it" if row.everywhere else "refused"
 
 
 def online(found: Findings) -> Section:

@@ -84,7 +84,7 @@ def card(
         read, spec, base, states, learn=learn, since=since, as_of=as_of, behavior=behavior,
         level=level,
     )  # fmt: skip
-    if not found.results[0].judged.rows[0].value and not found.computable:
+    if not found.computable:
         reasons = found.results[0].judged.rows[0].reasons
         raise BadInput(read.path, "nothing that a card needs can be computed",
                        next(iter(reasons), None))  # fmt: skip
@@ -130,7 +130,7 @@ def _written(found: Findings, name: str | None, command: Sequence[str]) -> Card:
     log, result = found.log, found.result
     gate = [] if found.gate is None else [Section("Gate", gate_blocks(found.gate))]
     sections = [
-        *about.details(found.policy, log, result.learn, found.state, found.states),
+        about.details(found.policy, found.champion, log, result.learn, found.state, found.states),
         about.intended_use(log),
         about.inputs(log),
         figures.data(found),

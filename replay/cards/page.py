@@ -22,6 +22,7 @@ from replay.cards.style import STYLE
 
 WIDTH = 100.0  # units of a row's drawing, across
 EDGE = 0.06  # of the range, left and right of it
+OPEN_ROWS = 12  # a longer table is folded: the drawing above it says the same
 
 
 def page(card: Card, out: str) -> str:
@@ -100,6 +101,9 @@ def _block(block: Block, card: Card) -> Iterator[str]:
 
 def _table(table: Table) -> Iterator[str]:
     """On a phone each row becomes a block, and each cell says its column."""
+    folded = len(table.rows) > OPEN_ROWS
+    if folded:
+        yield f"<details><summary>{_t(table.caption)}: {len(table.rows)} rows</summary>"
     yield "<table>"
     yield f"<caption>{_t(table.caption)}</caption>"
     heads = "".join(f'<th scope="col">{_t(h)}</th>' for h in table.header)
@@ -113,6 +117,8 @@ def _table(table: Table) -> Iterator[str]:
         yield f'<tr><th scope="row">{_t(row[0])}</th>{cells}</tr>'
     yield "</tbody>"
     yield "</table>"
+    if folded:
+        yield "</details>"
 
 
 def _forest(forest: Forest, card: Card) -> Iterator[str]:

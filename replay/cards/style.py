@@ -45,8 +45,9 @@ table { border-collapse: collapse; width: 100%; margin: 1rem 0; font-size: .875r
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0;
   border-bottom: 1px solid var(--edge); font-weight: 400; }
+th, td { overflow-wrap: break-word; }
 thead th { color: var(--soft); }
-tbody th { font-weight: 600; }
+tbody th { font-weight: 600; overflow-wrap: anywhere; min-width: 7rem; }
 figure { margin: 1rem 0; }
 figcaption { color: var(--soft); font-size: .875rem; }
 .marks { list-style: none; margin: .4rem 0 0; padding: 0; }
@@ -69,7 +70,7 @@ details { margin: .6rem 0; }
 summary { cursor: pointer; color: var(--link); }
 img { max-width: 100%; height: auto; background: #ffffff; border-radius: .4rem; }
 footer { margin-top: 2rem; color: var(--soft); font-size: .875rem; }
-@media (max-width: 48rem) {
+@media (max-width: 60rem) {
   dl.facts { grid-template-columns: 1fr; gap: 0; }
   dl.facts dd { margin-bottom: .5rem; }
   .marks li { grid-template-columns: 1fr;
@@ -78,7 +79,7 @@ footer { margin-top: 2rem; color: var(--soft); font-size: .875rem; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   table, tbody, tr, th, td, caption { display: block; }
   tbody tr { padding: .5rem 0; border-bottom: 1px solid var(--edge); }
-  tbody th, tbody td { border: 0; padding: .1rem 0; }
+  tbody th, tbody td { border: 0; padding: .1rem 0; overflow-wrap: anywhere; }
   tbody td { display: flex; justify-content: space-between; gap: 1rem; }
   tbody td::before { content: attr(data-label); color: var(--soft); flex: 0 0 38%; }
 }

@@ -20,7 +20,7 @@ def headline(found: Findings) -> tuple[str, Tone]:
     if row.verdict == "unreliable" or row.value is None:
         why = row.reasons[0] if row.reasons else "its value could not be computed"
         return f"This log cannot tell how good the policy is: {why}.", "bad"
-    than = "what was logged" if found.champion is None else f"the champion {found.champion}"
+    than = "what was logged" if found.champion is None else "the champion"
     if apart is None or apart.value is None or apart.verdict == "unreliable":
         return f"Its value can be read, its difference to {than} cannot.", "wary"
     assert apart.low is not None

@@ -72,6 +72,8 @@ def cells(row: Slice) -> tuple[str, ...]:
     verdict = "unreliable" if row.verdict == "unreliable" else "reliable"
     if row.small:
         value = difference = "small"
+    elif row.everywhere:
+        value = difference = "as all"
     else:
         value = span(row.value, row.low, row.high, verdict)
         difference = span(row.difference, row.difference_low, row.difference_high, verdict)
@@ -119,7 +121,7 @@ def figure(found: Slices) -> Figure:
     worse, better = ({r.name for r in some} for some in (found.worse, found.better))
     for y, row in enumerate(rows):
         if not row.judged or row.value is None:
-            said = "small" if row.small else "refused"
+            said = "small" if row.small else "as all" if row.everywhere else "refused"
             for ax in axes:
                 ax.text(0.02, y, said, transform=ax.get_yaxis_transform(), va="center",
                         fontsize=7, color="0.45")  # fmt: skip
