@@ -2,7 +2,6 @@
 
 from replay.cards.document import Bullets, Section
 from replay.cards.given import Findings
-from replay.learners import LEARNERS
 
 NO_USERS = "no user ids: rows treated as independent"
 SAME = "no user has two decisions: rows are treated as independent"  # the evaluation's words
@@ -22,10 +21,7 @@ def _said(found: Findings) -> list[str]:
     if not found.has_users:
         out.append(NO_USERS)
     out += [n for n in found.evaluation.notices if n != SAME]
-    for row in found.result.judged.rows:
-        out += [f"{row.estimator}: {reason}" for reason in row.reasons]
-    for d in found.evaluation.differences:
-        out += [f"difference to {d.against}, {d.estimator}: {r}" for r in d.reasons]
+    out += [f"{', '.join(who)}: {reason}" for reason, who in _reasons(found).items()]
     out += [n for n in found.slices.notes if n not in found.evaluation.notices]
     small = [row.name for row in found.slices.small]
     if small:
@@ -58,6 +54,20 @@ def _said(found: Findings) -> list[str]:
     return out
 
 
+def _reasons(found: Findings) -> dict[str, list[str]]:
+    """Every reason of a verdict, once, with the rows of the policy that it is of."""
+    out: dict[str, list[str]] = {}
+    for row in found.result.judged.rows:
+        for reason in row.reasons:
+            out.setdefault(reason, []).append(row.estimator)
+    for d in found.evaluation.differences:
+        for reason in d.reasons:
+            who, said = f"difference to {d.against}", out.setdefault(reason, [])
+            if who not in said:
+                said.append(who)
+    return out
+
+
 def _learning(found: Findings) -> str:
     learn = found.result.learn
     if learn == "none":
@@ -70,8 +80,8 @@ def _learning(found: Findings) -> str:
             "the policy learned from what the logger's choices brought, as a shadow would; in "
             "service it learns from its own"
         )
-    weighed = [r for r in found.result.judged.rows if r.estimator not in LEARNERS]
     return (
-        "the policy learned only from decisions that it would have made itself: the first "
-        f"{len(weighed)} rows are of a policy with that much experience, the others of a learner"
+        "the policy learned only from decisions that it would have made itself: the rows are of a "
+        "policy with that little experience, the row learner of one that decides as often as the "
+        "log does"
     )
