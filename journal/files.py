@@ -61,8 +61,9 @@ def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str
     Raises `BadInput` where a file lacks one, or the log is no such file.
     """
     where = Path(path)
-    if not where.exists():
-        raise BadInput(str(path), "has no further columns: it is no Parquet or Arrow file", names)
+    if not where.exists() or (where.is_file() and _magic(where).startswith(_SQLITE)):
+        rule = "has no columns but the log's: it is no Parquet or Arrow file"
+        raise BadInput(str(path), rule, ", ".join(names))
     files = [where]
     if where.is_dir():
         files = sorted(p for p in where.iterdir() if p.is_file() and not p.name.startswith("."))

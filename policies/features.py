@@ -23,21 +23,49 @@ NAME = "tip-v1"
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One feature: its name and the values it may take."""
+    """One feature: its name, the values it may take, what they mean, what stands for none."""
 
     name: str
     low: float
     high: float
     whole: bool = False
     libm: bool = False  # made by the platform's mathematics: another's may differ in the last bits
+    meaning: str = ""
+    missing: str = "refused"
 
 
 FEATURES = (
-    Feature("hour_sin", -1.0, 1.0, libm=True),
-    Feature("hour_cos", -1.0, 1.0, libm=True),
-    Feature("is_overdue", 0.0, 1.0, whole=True),
-    Feature("task_age", 0.0, 1.0, libm=True),
-    Feature("priority", 0.0, 1.0),
+    Feature(
+        "hour_sin",
+        -1.0,
+        1.0,
+        libm=True,
+        meaning="sine of the user's local time of day, with minutes",
+    ),
+    Feature("hour_cos", -1.0, 1.0, libm=True, meaning="cosine of it"),
+    Feature(
+        "is_overdue",
+        0.0,
+        1.0,
+        whole=True,
+        meaning="1 when the due date or time has passed",
+        missing="no due: 0, not overdue",
+    ),
+    Feature(
+        "task_age",
+        0.0,
+        1.0,
+        libm=True,
+        meaning="min(1, ln(1 + days) / ln 366), days since the task was added, not below 0",
+        missing="no time of adding: 0",
+    ),
+    Feature(
+        "priority",
+        0.0,
+        1.0,
+        meaning="(p - 1) / 3 with the Todoist API's p: 4 is urgent",
+        missing="no priority: 0, that of p = 1, normal",
+    ),
 )
 WIDTH = len(FEATURES)
 

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from replay.cards.making import card as card
     from replay.doctor import validate as validate
     from replay.evaluation import evaluate as evaluate
     from replay.history.auditing import audit as audit
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "audit": "replay.history.auditing",
+    "card": "replay.cards.making",
     "drift": "replay.shift.drift",
     "evaluate": "replay.evaluation",
     "experiment": "replay.online.experiment",

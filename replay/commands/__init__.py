@@ -5,6 +5,7 @@ from collections.abc import Callable
 import typer
 
 from replay.commands.audit import audit
+from replay.commands.card import card
 from replay.commands.convert import convert
 from replay.commands.drift import drift
 from replay.commands.evaluate import evaluate
@@ -37,6 +38,7 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
         "--out results/like",
     ),
     (slices, "slices log.parquet --policy linucb --against random --by overdue,hour,new"),
+    (card, "card log.parquet --policy linucb --champion random --out results/card"),
     (drift, "drift may.parquet june.parquet --out results/drift"),
     (plan, "plan log.parquet --policy linucb:alpha=1 --detect 0.05 --out results/plan"),
     (shadow, "shadow live.db --out results/shadow"),

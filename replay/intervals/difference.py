@@ -1,8 +1,24 @@
 """The interval of the difference of two policies' values on the same rounds."""
 
+from dataclasses import dataclass
+
 from replay.estimators.cressie_read import largest_weight
-from replay.intervals.cressie_users import Span, Units, by_user
+from replay.intervals.cressie_users import Fake, Span, Units, by_user
 from replay.rounds import NotComputable, Rounds
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Two policies on the same rounds, ready for intervals at many levels."""
+
+    units: Units
+    worst: tuple[Fake, ...]
+    best: tuple[Fake, ...]
+    span: Span
+
+    def at(self, level: float) -> Span:
+        """The interval."""
+        return by_user(self.units, level, self.worst, self.best, self.span)
 
 
 def difference(ours: Rounds, theirs: Rounds, level: float) -> Span:
@@ -11,16 +27,21 @@ def difference(ours: Rounds, theirs: Rounds, level: float) -> Span:
     The unseen round has the largest or the smallest difference of weights that any
     candidate could have had, at the reward that is worst for it.
     """
+    return signed(ours, theirs).at(level)
+
+
+def signed(ours: Rounds, theirs: Rounds) -> Signed:
+    """What `difference` needs whatever the level. Raises `NotComputable` for one user."""
     if ours.users < 2 < len(ours):
         raise NotComputable("one user: nothing tells how people differ")
-    signed = ours.weight - theirs.weight
+    apart = ours.weight - theirs.weight
     low, high = ours.reward_range
     units = Units(
-        ours.sizes, ours.by_user(signed * ours.reward), ours.by_user(signed), mean_weight=0.0
+        ours.sizes, ours.by_user(apart * ours.reward), ours.by_user(apart), mean_weight=0.0
     )
     least, most = _extremes(ours, theirs)
     span = low - high, high - low
-    return by_user(units, level, [(most, low), (least, high)], [(most, high), (least, low)], span)
+    return Signed(units, ((most, low), (least, high)), ((most, high), (least, low)), span)
 
 
 def _extremes(ours: Rounds, theirs: Rounds) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from policies.arrays import Floats
-from replay.intervals.difference import difference
+from replay.intervals.difference import signed
 from replay.intervals.simultaneous import draws
 from replay.rounds import Rounds
 
@@ -19,9 +19,10 @@ def chance_of_none(ours: Rounds, theirs: Rounds) -> float:
 
     So p < 1 - level exactly where that interval leaves out 0.
     """
+    both = signed(ours, theirs)
 
     def leaves_out(log_p: float) -> bool:
-        low, high = difference(ours, theirs, -math.expm1(log_p))
+        low, high = both.at(-math.expm1(log_p))
         return low > 0 or high < 0
 
     low, high = LEAST_LOG, -1e-6

@@ -46,27 +46,34 @@ def summary(found: Slices) -> str:
 
 def tables(found: Slices) -> list[str]:
     """The slices and their gaps, as Markdown."""
-    lines = markdown_table(HEADER, [_cells(row) for row in (found.whole, *found.rows)])
+    lines = markdown_table(HEADER, [cells(row) for row in (found.whole, *found.rows)])
     if found.gaps:
-        rows = [
-            (
-                gap.by,
-                f"{gap.value:.4f}",
-                f"{gap.highest} over {gap.lowest}",
-                "–" if gap.against is None else f"{gap.against:+.4f}",
-                _chance(gap.p_holm),
-            )
-            for gap in found.gaps
-        ]
         header = ("largest gap by", "value", "between", f"of {found.against or '–'}", "p (Holm)")
-        lines += ["", *markdown_table(header, rows)]
+        lines += ["", *markdown_table(header, gap_rows(found))]
     return lines
 
 
-def _cells(row: Slice) -> tuple[str, ...]:
+def gap_rows(found: Slices) -> list[tuple[str, ...]]:
+    """The largest gap of every split."""
+    return [
+        (
+            gap.by,
+            f"{gap.value:.4f}",
+            f"{gap.highest} over {gap.lowest}",
+            "–" if gap.against is None else f"{gap.against:+.4f}",
+            chance(gap.p_holm),
+        )
+        for gap in found.gaps
+    ]
+
+
+def cells(row: Slice) -> tuple[str, ...]:
+    """A slice under `HEADER`."""
     verdict = "unreliable" if row.verdict == "unreliable" else "reliable"
     if row.small:
         value = difference = "small"
+    elif row.everywhere:
+        value = difference = "as all"
     else:
         value = span(row.value, row.low, row.high, verdict)
         difference = span(row.difference, row.difference_low, row.difference_high, verdict)
@@ -86,13 +93,14 @@ def _cells(row: Slice) -> tuple[str, ...]:
         str(row.users),
         value,
         difference,
-        _chance(row.p_holm),
+        chance(row.p_holm),
         share,
         away,
     )
 
 
-def _chance(p: float | None) -> str:
+def chance(p: float | None) -> str:
+    """A p value as it is shown."""
     return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
@@ -113,7 +121,7 @@ def figure(found: Slices) -> Figure:
     worse, better = ({r.name for r in some} for some in (found.worse, found.better))
     for y, row in enumerate(rows):
         if not row.judged or row.value is None:
-            said = "small" if row.small else "refused"
+            said = "small" if row.small else "as all" if row.everywhere else "refused"
             for ax in axes:
                 ax.text(0.02, y, said, transform=ax.get_yaxis_transform(), va="center",
                         fontsize=7, color="0.45")  # fmt: skip

@@ -21,6 +21,7 @@ class Slice:
     users: int
     ess: float | None  # the smaller of the policy's and of what it is compared with
     small: bool  # too few users or too small an ess to be judged
+    everywhere: bool  # it holds every decision: what is true of all is true of it
     value: float | None
     low: float | None
     high: float | None
@@ -35,7 +36,7 @@ class Slice:
     dismissals_low: float | None
     dismissals_high: float | None
     dismissals_against: float | None
-    verdict: Verdict | None  # None: small, hence not judged
+    verdict: Verdict | None  # None: small or everywhere, hence not judged
     reasons: tuple[str, ...]
 
     @property
@@ -105,7 +106,8 @@ class Slices:
     def says(self) -> str:
         """One sentence: whom the policy harms, as far as this log can tell."""
         asked = [row for row in self.judged if row.p_holm is not None]
-        small = f"; {len(self.small)} are too small to be judged" if self.small else ""
+        few = len(self.small)
+        small = f"; {few} {'is' if few == 1 else 'are'} too small to be judged" if few else ""
         if self.against is None:
             return f"{len(self.judged)} of {len(self.rows)} slices can be judged{small}"
         if not asked:

@@ -149,7 +149,7 @@ class _Slicer:
             reasons = [_why_small(us.rounds.users, ess), *reasons]
         repeats = by != ALL and bool(member.all())
         if repeats:
-            reasons = ["every decision is in it: its difference is that of all", *reasons]
+            reasons = ["every decision is in it: what is true of all is true of it", *reasons]
         p = None
         if them is not None and verdict != "unreliable" and not small and not repeats:
             p = chance_of_none(us.rounds, them.rounds)
@@ -161,6 +161,7 @@ class _Slicer:
             us.rounds.users,
             ess,
             small,
+            repeats,
             found.value,
             found.low,
             found.high,
@@ -177,13 +178,13 @@ class _Slicer:
             away[1],
             away[2],
             None if them is None else self._dismissals(them, member)[0],
-            None if small else verdict,
+            None if small or repeats else verdict,
             tuple(reasons),
         )
 
     def gap(self, split: Split, part: Sequence[Slice]) -> Gap | None:
         """Between the best and the worst judged group of a split; None: fewer than two."""
-        kept = [v for v, row in enumerate(part) if row.judged and row.n < len(self.sizes)]
+        kept = [v for v, row in enumerate(part) if row.judged]
         if len(kept) < 2:
             return None
         sums, values, dof = [], [], np.inf

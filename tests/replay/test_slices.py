@@ -153,7 +153,7 @@ def test_weights_are_own_where_the_log_was_pooled(lives: Callable) -> None:
 
 def test_no_harm_is_cried_where_there_is_none() -> None:
     """Family-wise: as many false finds as 5% would give in 199 of 200 tests, at most."""
-    found = looks(World("none", 60, 10), 20)
+    found = looks(World("none", 60, 10), 15)
     assert found[:, 0].mean() > 15  # slices that were judged
     assert found[:, 2].sum() <= binom.ppf(0.995, len(found), 0.05)
 
