@@ -9,6 +9,7 @@ import argparse
 import json
 import shutil
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from time import sleep
 from urllib.request import urlopen
@@ -17,6 +18,7 @@ from benchmarks.typed import run, say, served
 
 MIDDLE = "2026-01-19T00:00:00Z"  # the world begins on 2026-01-05 and lasts 28 days
 FIRST = "random"
+WINDOW_S = 5  # these people answer at once or never
 
 
 def main() -> None:
@@ -44,10 +46,12 @@ def main() -> None:
 
     say("\n3. It runs in shadow, while people are served the champion.")
     live, state, pointer = out / "live.db", out / "live-state", out / "registry" / "champion.json"
-    store = ["--journal", str(live), "--state", str(state)]
+    store = ["--journal", str(live), "--state", str(state), "--reward-window", f"{WINDOW_S}s"]
     with served("--policy-file", str(pointer), "--shadow", challenger, *store) as server:
         play(server.url, asked.decisions, seed=2)
-        run("-m", "replay", "shadow", str(live))
+        sleep(WINDOW_S)  # a tip counts once its window is closed, answered or not
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        run("-m", "replay", "shadow", str(live), "--as-of", now)
         metrics = out / "metrics.txt"
         metrics.write_bytes(urlopen(f"{server.url}/metrics", timeout=10).read())
 
@@ -66,6 +70,7 @@ def main() -> None:
         server.hang_up()
         await_policy(server.url, "linucb")
         play(server.url, asked.decisions, seed=3)
+        sleep(WINDOW_S)
 
         say("\n6. A planted loser, its prior turned round: refused by the gate and by promote.")
         loser = f"linucb:alpha=0.3,epsilon=0.1,prior={turned_round(Path(prior))}"
