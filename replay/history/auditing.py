@@ -17,7 +17,7 @@ from policies.state import UserState, to_json
 from replay.given import GivenLog, log_given
 from replay.history.exported import whole
 from replay.history.rebuilding import history_gap, rebuild
-from replay.history.starts import starts_of
+from replay.history.starts import made_before_base, starts_of
 from replay.history.training import train
 
 
@@ -31,6 +31,7 @@ class Audit:
     rebuilt: int = 0  # pmf and action equal bit for bit
     states: int = 0  # state files equal bit for bit
     bases: int = 0  # users who start from a base state of pruned records, not from zero
+    before_base: int = 0  # decisions made from states before them: not rebuilt
     failures: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)  # what this log cannot show, and why
 
@@ -150,11 +151,18 @@ def _check_policies(log: Log, found: Audit, threads: int) -> None:
     given = ~np.isnan(log.pmf[log.chosen])
     if not given.all():
         found.skip(f"{int((~given).sum())} decisions have no pmf: they cannot be rebuilt")
+    early = made_before_base(log)
+    found.before_base = int(early.sum())
+    if found.before_base:
+        found.skip(
+            f"the pmfs of {found.before_base} decisions, awaited while older ones were pruned: "
+            "--export of what was pruned rebuilds them"
+        )
     for code, spec in enumerate(log.policy_names):
         if not is_ours(spec):
             _skip_policy(log, found, code, spec)
             continue
-        rows = given & (log.policy == code)
+        rows = given & (log.policy == code) & ~early
         again = rebuild(log, make(spec), rows, threads)
         for i in np.flatnonzero(rows).tolist():
             reason = again.reason(i)
