@@ -49,16 +49,15 @@ def main() -> None:
     store = ["--journal", str(live), "--state", str(state), "--reward-window", f"{WINDOW_S}s"]
     with served("--policy-file", str(pointer), "--shadow", challenger, *store) as server:
         play(server.url, asked.decisions, seed=2)
-        sleep(WINDOW_S)  # a tip counts once its window is closed, answered or not
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        run("-m", "replay", "shadow", str(live), "--as-of", now)
+        sleep(WINDOW_S + 1)  # a tip counts once its window is closed, answered or not
+        run("-m", "replay", "shadow", str(live), "--as-of", now())
         metrics = out / "metrics.txt"
         metrics.write_bytes(urlopen(f"{server.url}/metrics", timeout=10).read())
 
         say("\n4. The gate, on the half of the log that it was not trained on; then its card.")
-        judge = ["-m", "replay", "gate", log, "--since", MIDDLE, "--champion", FIRST]
+        judge = ["-m", "replay", "gate", log, "--since", MIDDLE]
         gate, card = str(out / "gate"), str(out / "card")
-        run(*judge, "--challenger", challenger, "--out", gate)
+        run(*judge, "--champion", FIRST, "--challenger", challenger, "--out", gate)
         report = ["--gate", f"{gate}/gate.json"]
         about = ["--since", MIDDLE, "--champion", FIRST, *report, "--metrics", str(metrics)]
         about += registry
@@ -70,16 +69,16 @@ def main() -> None:
         server.hang_up()
         await_policy(server.url, "linucb")
         play(server.url, asked.decisions, seed=3)
-        sleep(WINDOW_S)
+        sleep(WINDOW_S + 1)
 
         say("\n6. A planted loser, its prior turned round: refused by the gate and by promote.")
         loser = f"linucb:alpha=0.3,epsilon=0.1,prior={turned_round(Path(prior))}"
         lost = str(out / "gate-loser")
-        run(*judge, "--challenger", loser, "--out", lost, code=1)
+        run(*judge, "--champion", challenger, "--challenger", loser, "--out", lost, code=1)
         run("-m", "replay", "promote", loser, "--gate", f"{lost}/gate.json", *registry, code=1)
 
         say("\n7. What was promised, and what came of it; all that was served is rebuilt.")
-        run("-m", "replay", "follow-up", str(live), *registry)
+        run("-m", "replay", "follow-up", str(live), "--as-of", now(), *registry)
         run("-m", "replay", "audit", str(live))
 
         say("\n8. Back to the champion before, in one command.")
@@ -88,6 +87,10 @@ def main() -> None:
         await_policy(server.url, FIRST)
     say(f"\nresults: {out}")
     run("-m", "replay", "history", *registry)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def play(url: str, decisions: str, seed: int) -> None:

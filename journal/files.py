@@ -4,7 +4,7 @@ import hashlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from journal import schema
 from journal.checks import check_shape, width_of
-from journal.live_bases import bases_in
+from journal.live_bases import Base, bases_in
 from journal.log import Log, log_of_table
 from journal.records import log_of
 from policies.errors import BadInput
@@ -51,7 +51,9 @@ def read_log(path: str | os.PathLike[str], *, values: bool = True) -> Log:
     if not where.exists():
         raise BadInput(name, "no such file or directory")
     if is_journal(where):
-        return log_of_table(_journal(name), name, values=values, bases=bases_in(name))
+        table, bases = _journal(name), bases_in(name)
+        notes = _of_pruning(table, bases)
+        return log_of_table(table, name, values=values, notes=notes, bases=bases)
     return log_of_table(_table(where), name, source=_sha256(where).hex(), values=values)
 
 
@@ -205,6 +207,18 @@ def _open(path: Path) -> Any:
     raise BadInput(
         str(path), "must be Parquet, Arrow IPC or a live journal by its first bytes", magic
     )
+
+
+def _of_pruning(table: Any, bases: Mapping[str, Base]) -> tuple[str, ...]:
+    """What a reader of a pruned journal must know."""
+    if not bases:
+        return ()
+    users, seen = table["user_id"].to_pylist(), table["state_seq"].to_pylist()
+    early = sum(u in bases and s < bases[u].seq for u, s in zip(users, seen, strict=True))
+    said = f"older records of {len(bases)} users were pruned: what learns goes on from base states"
+    if early:
+        said += f", which hold feedback that {early} decisions had not seen"
+    return (said,)
 
 
 def is_journal(path: Path) -> bool:

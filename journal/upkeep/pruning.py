@@ -1,13 +1,15 @@
 """`prune`: records that were exported and closed make place for a base state a user.
 
-Of a user the first feedbacks go, so that the rest is a suffix, and only so far that every
-decision that stays was made from the base state or a later one: it can still be rebuilt.
+Of a user the first feedbacks go, so that the rest is a suffix. A tip that was awaited over the
+cut stays, though it was made from a state before the base: its digest and its fold still hold, and
+who rebuilds its pmf needs the exports.
 """
 
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 
@@ -68,9 +70,10 @@ def prune(
     with keeping(journal) as keeper:
         db = keeper.db
         keep_verified(journal, db, exports, found.files, found.unusable)
+        (newest,) = db.execute("SELECT max(n) FROM decisions").fetchone()
         users = [row[0] for row in db.execute("SELECT DISTINCT user_id FROM decisions")]
         touched = set()
-        for steps in _batches(db, users, before):
+        for steps in _batches(db, users, before, newest):
             if dry_run:
                 gone = steps
             else:
@@ -100,12 +103,12 @@ def _free(keeper: Keeper) -> int:
 
 
 def _batches(
-    db: sqlite3.Connection, users: Sequence[str], before: int | None
+    db: sqlite3.Connection, users: Sequence[str], before: int | None, newest: int | None
 ) -> Iterator[list[Step]]:
     """The steps of all users, as many at once as make up a transaction."""
     batch: list[Step] = []
     for user_id in progress(users, len(users), "pruning"):
-        for step in steps_of(db, user_id, before):
+        for step in steps_of(db, user_id, before, newest):
             batch.append(step)
             if sum(s.rows for s in batch) >= ROWS:
                 yield batch
@@ -114,66 +117,47 @@ def _batches(
         yield batch
 
 
-def steps_of(db: sqlite3.Connection, user_id: str, before: int | None) -> list[Step]:
-    """What can go of a user, in parts after each of which the rest can be rebuilt.
+def steps_of(
+    db: sqlite3.Connection, user_id: str, before: int | None, newest: int | None
+) -> list[Step]:
+    """What can go of a user, in parts. What is written meanwhile changes nothing of it.
 
-    What is written meanwhile changes nothing of it: new decisions are made from later states.
+    The journal's `newest` row stays, so that the file is a log.
     """
     base = base_of(db, user_id)
     start = 0 if base is None else base.seq
-    folded: dict[int, tuple[int, bool, int]] = {}  # seq -> state_seq, may go, n
-    voided, awaited, first = [], _LONG, _LONG  # awaited: the least state_seq of the open
+    folded: dict[int, tuple[bool, int]] = {}  # seq -> may go, n
+    voided, first = [], _NEVER  # first: the oldest row that stays
     rows = db.execute(
-        "SELECT d.n, d.decision_id, d.state_seq, d.decided_at, f.seq, v.decision_id IS NOT NULL,"
+        "SELECT d.n, d.decision_id, d.decided_at, f.seq, v.decision_id IS NOT NULL,"
         " e.digest IS NOT NULL AND e.digest = f.digest FROM decisions d"
         " LEFT JOIN feedback f USING (decision_id) LEFT JOIN voided v USING (decision_id)"
         " LEFT JOIN temp.exported e USING (decision_id) WHERE d.user_id = ? ORDER BY d.n",
         (user_id,),
     )
-    for n, name, state_seq, decided_at, seq, is_voided, exported in rows:
-        early = before is None or decided_at < before
+    for n, name, decided_at, seq, is_voided, exported in rows:
+        early = n != newest and (before is None or decided_at < before)
         if is_voided:
             if early:
                 voided.append((n, name))
         elif seq is None:
-            awaited, first = min(awaited, state_seq), min(first, n)
+            first = min(first, n)
         else:
-            folded[seq] = state_seq, bool(exported) and early, n
-    cuts = _cuts(folded, start, awaited)
+            folded[seq] = bool(exported) and early, n
+    last = start
+    while folded.get(last + 1, (False, 0))[0]:
+        last += 1
+    cuts = [*range(start, last, ROWS), last]
+    steps = [Step(user_id, a, b, ()) for a, b in pairwise(cuts)]
     # no voided decision goes before an older one that stays: the base's row would pass it over
-    last = cuts[-1] if cuts else start
-    first = min([first, *(n for seq, (_, _, n) in folded.items() if seq > last)])
+    first = min([first, *(n for seq, (_, n) in folded.items() if seq > last)])
     names = tuple(name for n, name in voided if n < first)
-    parts = list(zip([start, *cuts], cuts, strict=False))
-    steps = [Step(user_id, a, b, ()) for a, b in parts]
-    if names and (cuts or base is not None):
+    if names and (steps or base is not None):
         steps.append(Step(user_id, last, last, names))
     return steps
 
 
-_LONG = 1 << 62
-
-
-def _cuts(folded: dict[int, tuple[int, bool, int]], start: int, awaited: int) -> list[int]:
-    """After which feedbacks the rest can be rebuilt, at least `ROWS` apart but for the last.
-
-    Up to such a feedback all may go, and no decision that stays has seen fewer.
-    """
-    free = start
-    while free + 1 in folded and folded[free + 1][1]:
-        free += 1
-    least, valid = awaited, []
-    for seq in sorted((seq for seq in folded if seq > start), reverse=True):
-        if seq <= free and least >= seq:
-            valid.append(seq)
-        least = min(least, folded[seq][0])
-    cuts: list[int] = []
-    for seq in reversed(valid):
-        if not cuts or seq - (cuts[-2] if len(cuts) > 1 else start) > ROWS:
-            cuts.append(seq)
-        else:
-            cuts[-1] = seq
-    return cuts
+_NEVER = 1 << 62
 
 
 def _apply(db: sqlite3.Connection, step: Step) -> bool:

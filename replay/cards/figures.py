@@ -10,8 +10,8 @@ from replay.behavior.propensities import is_deterministic
 from replay.cards.document import Block, Bullets, Facts, Forest, Mark, Section, Table, Text, Tone
 from replay.cards.evidence import experiment_blocks
 from replay.cards.given import Findings
-from replay.cards.scorer import QUANTILES
 from replay.judged import AUTO, Row
+from replay.online.scorer import QUANTILES
 from replay.reports.report import OTHER_QUESTION, silence_notes
 from replay.reports.tables import span
 from replay.result import QUESTION

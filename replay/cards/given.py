@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from journal.log import Log
-from replay.cards.scorer import Online
 from replay.job import LOGGED
 from replay.judged import AUTO, Difference, Row
+from replay.online.scorer import Online
 from replay.result import Evaluation, PolicyResult
 from replay.shift.drift import Drift
 from replay.slicing import Slices

@@ -22,7 +22,6 @@ from replay.cards.evidence import (
 from replay.cards.given import Findings
 from replay.cards.limits import limits
 from replay.cards.metadata import metadata
-from replay.cards.scorer import online_of
 from replay.cards.summary import headline, name_of, tiles, warnings
 from replay.deployed import with_truth_deployed
 from replay.evaluation import DEFAULT_ESTIMATORS, evaluate
@@ -30,6 +29,7 @@ from replay.given import GivenLog, log_given
 from replay.history.walk import Learn
 from replay.job import LOGGED
 from replay.judged import compare
+from replay.online.scorer import online_of
 from replay.result import Evaluation
 from replay.shift.drift import drift
 from replay.slicing import slices_of

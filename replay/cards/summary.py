@@ -3,7 +3,7 @@
 from replay.cards.document import Tile, Tone
 from replay.cards.figures import TONES, latency
 from replay.cards.given import Findings
-from replay.cards.scorer import QUANTILES
+from replay.online.scorer import QUANTILES
 from replay.result import QUESTION
 
 TOLD = 0.99  # the quantile of latency that the summary shows

@@ -15,6 +15,9 @@ def follow_up(
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="RFC 3339; default: when it was promoted.")
     ] = None,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="TIME", help="As if the log had been read at this time.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Results folder: follow-up.json, summary.md, a plot.")
     ] = None,
@@ -27,7 +30,7 @@ def follow_up(
 
     if out is not None:
         check_directory(out)
-    found = run(log, registry, since)
+    found = run(log, registry, since, as_of)
     if out is not None:
         found.report(out)
     if as_json:

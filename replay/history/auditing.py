@@ -19,7 +19,7 @@ from replay.history.exported import whole
 from replay.history.findings import Audit
 from replay.history.rebuilding import history_gap, rebuild, same_bits
 from replay.history.skew import check_skew
-from replay.history.starts import starts_of
+from replay.history.starts import made_before_base, starts_of
 from replay.history.training import train
 from replay.history.walk import walk
 
@@ -137,11 +137,18 @@ def _check_policies(log: Log, found: Audit, threads: int) -> None:
     given = ~np.isnan(log.pmf[log.chosen])
     if not given.all():
         found.skip(f"{int((~given).sum())} decisions have no pmf: they cannot be rebuilt")
+    early = made_before_base(log)
+    found.before_base = int(early.sum())
+    if found.before_base:
+        found.skip(
+            f"the pmfs of {found.before_base} decisions, awaited while older ones were pruned: "
+            "--export of what was pruned rebuilds them"
+        )
     for code, spec in enumerate(log.policy_names):
         if not is_ours(spec):
             _skip_policy(log, found, code, spec)
             continue
-        rows = given & (log.policy == code)
+        rows = given & (log.policy == code) & ~early
         again = rebuild(log, make(spec), rows, threads)
         for i in np.flatnonzero(rows).tolist():
             reason = again.reason(i)
@@ -155,8 +162,9 @@ def _check_policies(log: Log, found: Audit, threads: int) -> None:
 
 def _check_shadows(log: Log, found: Audit, threads: int) -> None:
     """No digest covers a shadow: its proof is that its pmf is what the logged state gives."""
+    known = ~made_before_base(log)
     for shadow in shadows_of(log):
-        rows = shadow.asked & ~shadow.failed
+        rows = shadow.asked & ~shadow.failed & known
         count = int(rows.sum())
         found.shadows += count
         if not is_ours(shadow.policy):

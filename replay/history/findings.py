@@ -17,6 +17,7 @@ class Audit:
     shadows_rebuilt: int = 0  # of these, equal bit for bit
     states: int = 0  # state files equal bit for bit
     bases: int = 0  # users who start from a base state of pruned records, not from zero
+    before_base: int = 0  # decisions made from states before them: not rebuilt
     encoded: int = 0  # decisions whose logged tasks give the logged context bit for bit
     encoded_within_4_ulp: int = 0  # all but the last bits of sines and logarithms
     assigned: int = 0  # variants of an experiment that the hash gives

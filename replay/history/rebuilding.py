@@ -9,6 +9,7 @@ from journal.log import NONE, Log
 from policies.arrays import Bools, Floats
 from policies.draw import draws, uniform
 from policies.policy import Policy
+from replay.history.starts import made_before_base, seqs_of_bases
 from replay.history.walk import walk
 
 LATE = "its pmf was computed after its own feedback was folded: a late propensity"
@@ -50,8 +51,8 @@ def history_gap(log: Log) -> str | None:
     np.maximum.at(need, log.user, log.state_seq)
     pairs = np.stack([log.user[folded], log.feedback_seq[folded]], axis=1)
     twice = len(np.unique(pairs, axis=0)) < len(pairs)
-    start = np.array([log.bases[u].seq if u in log.bases else 0 for u in log.user_names])
-    gap = np.flatnonzero(need != start + count)
+    start = seqs_of_bases(log)
+    gap = np.flatnonzero(np.maximum(need, start) != start + count)
     if not len(gap) and not twice:
         return None
     who = log.user_names[int(gap[0])] if len(gap) else "some user"
@@ -59,8 +60,12 @@ def history_gap(log: Log) -> str | None:
 
 
 def rebuild(log: Log, policy: Policy, rows: Bools, threads: int = 1) -> Rebuilt:
-    """Makes the decisions `rows (n,)` again; needs pmf and state_seq of each of them."""
+    """Makes the decisions `rows (n,)` again; needs pmf and state_seq of each of them.
+
+    But for those made before their user's base state, which holds too much by now.
+    """
     assert log.pmf is not None
+    rows = rows & ~made_before_base(log)
     none = np.zeros(len(log), np.bool_)
     self_seen = rows & (log.feedback_seq != NONE) & (log.state_seq >= log.feedback_seq)
     other = rows & ~same_bits(log, walk(log, policy, score=rows, threads=threads).pmf, log.pmf)

@@ -100,10 +100,13 @@ class FollowUp:
         return write_report(self, Path(directory))
 
 
-def follow_up(log: GivenLog, registry: str | Path, since: str | None = None) -> FollowUp:
+def follow_up(
+    log: GivenLog, registry: str | Path, since: str | None = None, as_of: str | None = None
+) -> FollowUp:
     """Holds the log since the champion's promotion against what its card promised.
 
-    `since`: an RFC 3339 time instead, for a log of another clock (a simulated one, say).
+    `since`: an RFC 3339 time instead, for a log of another clock (a simulated one, say);
+    `as_of`: as if the log had been read then, default its last record.
     Raises `BadInput` without a champion, and where its version was edited.
     """
     room = Path(registry)
@@ -121,7 +124,8 @@ def follow_up(log: GivenLog, registry: str | Path, since: str | None = None) -> 
     read = log_given(log)
     start = made.at if since is None else since
     at = micros(parse_instant(start, "--since"))
-    rows, sample, left = _own(read, made.spec, at)
+    seen = None if as_of is None else micros(parse_instant(as_of, "--as-of"))
+    rows, sample, left = _own(read, made.spec, at, seen)
     asked = int((read.decided_at >= at).sum())
     about = {
         "path": read.path,
@@ -181,13 +185,13 @@ def judged(
     return "kept", f"{seen} meets what was promised, {said}, and is known to ±{half:.3f}"
 
 
-def _own(log: Log, spec: str, since: int) -> tuple[Any, Sample | None, int]:
+def _own(log: Log, spec: str, since: int, as_of: int | None) -> tuple[Any, Sample | None, int]:
     """The sample's rows that the champion decided, and how many windows are open still."""
     asked = int((log.decided_at >= since).sum())
     if not asked:
         return np.zeros(0, np.int64), None, 0
     try:
-        sample = sample_of(log, since)
+        sample = sample_of(log, since, as_of)
     except BadInput:  # all of them are open: that is no error here
         return np.zeros(0, np.int64), None, asked
     if spec not in log.policy_names:

@@ -1,10 +1,7 @@
 """How long a decision takes: measured on a log's decisions, and told by a scorer's /metrics."""
 
 import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -13,10 +10,10 @@ import numpy as np
 from journal.cli import progress
 from journal.log import Log
 from policies.arrays import Floats, Ints
-from policies.errors import BadInput
 from policies.loop import probabilities
 from policies.policy import Policy
 from policies.state import UserState
+from replay.online.scorer import QUANTILES, Online
 from replay.release.gate_finding import FAIL, PASS, Finding, not_judged
 from replay.release.gate_rules import Rules
 
@@ -25,17 +22,6 @@ WARM_UP = 50  # before them: compiled code, caches
 REPEATS = 3  # of each; the median counts, so that what else this machine does counts little
 PATIENCE_S = 10.0  # a policy that is too slow is known by fewer decisions
 QUANTILE = 0.99
-ENDPOINT = "/score"
-
-
-@dataclass(frozen=True)
-class Served:
-    """What a scorer's /metrics says of /score."""
-
-    requests: int
-    low_ms: float  # p99 lies above this bound of the histogram …
-    high_ms: float  # … and not above this one; inf: beyond the last
-    policies: tuple[str, ...]  # that decided
 
 
 def decision_times(log: Log, rows: Ints, policy: Policy, states: Mapping[str, UserState]) -> Floats:
@@ -78,59 +64,21 @@ def latency(rules: Rules, took: Floats) -> Finding:
     return Finding("latency_p99_ms", rules.latency_p99_ms, p99, PASS if held else FAIL, said)
 
 
-def served(rules: Rules, found: Served | None, challenger: str) -> Finding:
+def served(rules: Rules, found: Online | None, challenger: str) -> Finding:
     """The rule `served_p99_ms`: the p99 is taken for the upper bound of its bucket."""
     rule, most = "served_p99_ms", rules.served_p99_ms
     if found is None:
         if rules.served == "required":
             return Finding(rule, most, None, FAIL, "required, but not measured: give --metrics")
         return not_judged(rule, most, "not measured: no --metrics")
-    finite = math.isfinite(found.high_ms)
-    held = found.high_ms <= most
-    said = f"p99 of {found.requests} requests to {ENDPOINT} is above {found.low_ms:g} ms" + (
-        f", at most {found.high_ms:g} ms" * finite
+    low, high = found.latency_ms[QUANTILES.index(QUANTILE)]
+    finite = math.isfinite(high)
+    held = high <= most
+    said = f"p99 of {found.requests} requests to /score is above {low:g} ms" + (
+        f", at most {high:g} ms" * finite
     )
-    if challenger not in found.policies:
-        said += f"; decided by {', '.join(found.policies) or 'nobody'}, not by the challenger"
-    figure = found.high_ms if finite else None
+    policies = [policy for policy, count in found.decisions.items() if count > 0]
+    if challenger not in policies:
+        said += f"; decided by {', '.join(policies) or 'nobody'}, not by the challenger"
+    figure = high if finite else None
     return Finding(rule, most, figure, PASS if held else FAIL, said)
-
-
-_BUCKET = re.compile(
-    r'tipbandit_request_seconds_bucket\{endpoint="(?P<endpoint>[^"]*)",'
-    r'le="(?P<le>[^"]*)"\} (?P<n>\S+)'
-)
-_DECIDED = re.compile(r'tipbandit_decisions_total\{policy="((?:[^"\\]|\\.)*)"\} (\S+)')
-
-
-def served_of(path: Path) -> Served:
-    """Reads the text of a scorer's /metrics. Raises `BadInput` for anything else."""
-    where = str(path)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise BadInput(where, f"cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise BadInput(where, f"must be UTF-8 ({error.reason})") from None
-    matches = [m for m in map(_BUCKET.fullmatch, lines) if m and m["endpoint"] == ENDPOINT]
-    try:
-        buckets = [(float(m["le"]), float(m["n"])) for m in matches]
-        decided = [(m[1], float(m[2])) for m in map(_DECIDED.fullmatch, lines) if m]
-    except ValueError as error:
-        raise BadInput(where, f"is not the text of a scorer's /metrics ({error})") from None
-    bounds, counts = [b for b, _ in buckets], [n for _, n in buckets]
-    if (
-        not buckets
-        or bounds[-1] != math.inf
-        or sorted(bounds) != bounds
-        or sorted(counts) != counts
-    ):
-        rule = f"needs the histogram tipbandit_request_seconds of {ENDPOINT}, as /metrics tells it"
-        raise BadInput(where, rule)
-    if not 0 < counts[-1] < math.inf:
-        raise BadInput(where, f"tells of no request to {ENDPOINT}", counts[-1])
-    at = next(i for i, n in enumerate(counts) if n >= QUANTILE * counts[-1])
-    low = bounds[at - 1] if at else 0.0
-    return Served(
-        int(counts[-1]), low * 1e3, bounds[at] * 1e3, tuple(p for p, n in decided if n > 0)
-    )

@@ -20,9 +20,10 @@ from replay.given import GivenLog, log_given
 from replay.history.auditing import audit
 from replay.history.training import train
 from replay.history.walk import Learn
+from replay.online.scorer import online_of
 from replay.release.gate_evidence import audited, judged_by_log, looks
 from replay.release.gate_finding import FAIL, Finding, not_judged
-from replay.release.gate_latency import decision_times, latency, served, served_of
+from replay.release.gate_latency import decision_times, latency, served
 from replay.release.gate_rules import GivenRules, Rules, rules_of
 from replay.release.gate_slices import slice_floor
 from replay.result import QUESTION, Evaluation
@@ -100,7 +101,7 @@ def gate(
     old, new = canonical(make(champion)), canonical(make(challenger))
     if old == new:
         raise BadInput("--challenger", "must be another policy than the champion", new)
-    told = None if metrics is None else served_of(Path(metrics))
+    told = None if metrics is None else online_of(metrics)
     states = state if isinstance(state, Mapping) else read_states(state) if state else {}
     read = log_given(log, values=False)
     honest = audit(read, threads=threads)

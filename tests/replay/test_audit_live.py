@@ -10,6 +10,8 @@ import pytest
 
 from journal import read_log
 from journal.live import Asked, LiveJournal
+from journal.upkeep.exporting import export
+from journal.upkeep.pruning import prune
 from policies import make
 
 
@@ -39,6 +41,32 @@ def test_a_live_journal_is_rebuilt_with_its_checkpoints(run: Callable, tmp_path:
     assert done.json["rebuilt"] == done.json["digests"] == done.json["decisions"] == 60
     assert done.json["states"] == 2
     assert read_log(tmp_path / "live.db").answered.sum() > folds > 0
+
+
+def test_a_pruned_journal_is_audited_from_its_bases_or_from_zero(
+    run: Callable, tmp_path: Path
+) -> None:
+    """Which of the two is said; the doctor finds that it can be."""
+    live_journal(tmp_path)
+    file = tmp_path / "live.db"
+    (tmp_path / "logs").mkdir()
+    export(file, tmp_path / "logs" / "a.parquet", True)
+    left = prune(file, before=int(np.median(read_log(file).decided_at))).left
+    assert 10 < left < 50
+    done = run("audit", file, "--state", tmp_path / "states")
+    assert (done.code, done.err) == (0, "")
+    assert f"{left} of {left} digests hold" in done.out
+    assert "2 users start from a base state of pruned records" in done.out
+    whole = run("audit", file, "--export", tmp_path / "logs", "--state", tmp_path / "states")
+    assert (whole.code, whole.err) == (0, "")
+    assert "60 of 60 digests hold; 60 of 60 decisions rebuilt bit for bit; 2 states" in whole.out
+    gone = f"{60 - left} pruned decisions are in the exports; 2 base states are the folds of them"
+    assert gone in whole.out
+    snapshot = tmp_path / "snapshot.parquet"
+    export(file, snapshot)
+    assert run("audit", snapshot).code == 1
+    assert run("audit", snapshot, "--export", tmp_path / "logs").code == 0
+    assert run("validate", file).code == 0
 
 
 def test_a_changed_row_of_a_live_journal_is_named(run: Callable, tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from replay.cards import Card
 from replay.cards.about import PARAMETERS
 from replay.cards.document import Facts, Table
 from replay.cards.limits import NO_USERS
-from replay.cards.scorer import online_of
-from serving.metrics import Metrics
+from replay.online.scorer import online_of
+from serving.metrics import Metrics, Names
 from sim.logs import generate
 
 SPEC = "linucb:alpha=1.0,epsilon=0.2,lambda=1.0,arm=own,seed=0"
@@ -204,7 +204,7 @@ def test_real_data_without_users_says_so(shared: Path) -> None:
 
 def test_what_a_scorer_measured(tips: Log, tmp_path: Path) -> None:
     """The text is that of the scorer's own counters."""
-    counters = Metrics(["/score", "/reward"], "random")
+    counters = Metrics(["/score", "/reward"], Names(["random"]))
     for seconds in [0.0008] * 96 + [0.004] * 3 + [9.0]:
         counters.took("/score", seconds)
     counters.add("decisions_total", 90, policy="random")

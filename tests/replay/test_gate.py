@@ -17,13 +17,13 @@ from policies import BadInput, canonical, make
 from policies.draw import uniform
 from policies.prior import know
 from replay import evaluate, gate, train
+from replay.online.scorer import online_of
 from replay.priors.training import train_prior
 from replay.release import gate_latency, gate_report
-from replay.release.gate_latency import served_of
 from replay.release.gate_rules import Rules, default_rules, rules_of
 from replay.studies.gate_world import START, ByFeature, Life, live, log_of_life, names
 from serving.app import ENDPOINTS
-from serving.metrics import Metrics
+from serving.metrics import Metrics, Names
 
 OLD, NEW = canonical(ByFeature(3)), canonical(ByFeature(4))
 SHAPE = (40, 14, 2)
@@ -245,16 +245,17 @@ def test_there_is_no_look_before_day_7(winner: Log) -> None:
 
 def test_a_served_latency_is_read_from_metrics(winner: Log, tmp_path: Path) -> None:
     """The histogram of the scorer itself; p99 counts as its bucket's upper bound."""
-    metrics = Metrics(ENDPOINTS, NEW)
+    metrics = Metrics(ENDPOINTS, Names([NEW]))
     for seconds in [0.0008] * 985 + [0.004] * 15:
         metrics.took("/score", seconds)
     metrics.took("/reward", 3.0)
     metrics.add("decisions_total", 1000, policy=NEW)
     path = tmp_path / "metrics.txt"
     path.write_text(metrics.text({"up": ("Whether.", 1.0)}))
-    told = served_of(path)
-    assert (told.requests, told.low_ms, told.high_ms) == (1000, 2.0, 5.0)
-    assert told.policies == (NEW,)
+    told = online_of(path)
+    assert told.requests == 1000
+    assert told.latency_ms[-1] == (2.0, 5.0)
+    assert told.decisions == {NEW: 1000, "elsewhere": 0}
     found = finding(winner, "served_p99_ms", metrics=path)
     assert (found.verdict, found.figure) == ("pass", 5.0)
     assert failed(winner, {"served_p99_ms": 4}, metrics=path) == {"served_p99_ms"}

@@ -15,7 +15,10 @@ OLD, NEW = "random", "linucb"
         ('tipbandit_request_seconds_bucket{endpoint="/score",le="x"} 1', "is not the text"),
         ('tipbandit_request_seconds_bucket{endpoint="/score",le="0.1"} 1', "needs the histogram"),
         ('tipbandit_request_seconds_bucket{endpoint="/score",le="+Inf"} 0', "tells of no request"),
-        ('tipbandit_request_seconds_bucket{endpoint="/score",le="+Inf"} nan', "tells of no"),
+        (
+            'tipbandit_request_seconds_bucket{endpoint="/score",le="+Inf"} nan',
+            "must end in a finite count",
+        ),
     ],
 )
 def test_bad_metrics_are_refused(text: str, said: str, tmp_path: Path, refused: Callable) -> None:

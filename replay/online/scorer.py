@@ -1,6 +1,7 @@
 """Online behaviour: what a scorer's saved /metrics says of latency, fallbacks and errors."""
 
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class Online:
         return int(self.decisions.get(ELSEWHERE, 0.0))
 
 
-def online_of(path: str | Path) -> Online:
+def online_of(path: str | os.PathLike[str]) -> Online:
     """Reads Prometheus' text format 0.0.4 as /metrics writes it. Raises `BadInput`."""
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -41,6 +42,15 @@ def online_of(path: str | Path) -> Online:
     except UnicodeDecodeError as error:
         raise BadInput(str(path), f"must be UTF-8 ({error.reason})") from None
     samples = dict(_samples(text, str(path)))
+    try:
+        return _online(samples, str(path))
+    except BadInput:
+        raise
+    except (KeyError, ValueError) as error:  # a label that is missing, a bound that is no number
+        raise BadInput(str(path), f"is not the text of a scorer's /metrics ({error})") from None
+
+
+def _online(samples: Samples, path: str) -> Online:
     buckets = sorted(
         (float(labels["le"]), value)
         for (name, pairs), value in samples.items()
@@ -50,9 +60,9 @@ def online_of(path: str | Path) -> Online:
     counts = [n for _, n in buckets]
     if not buckets or buckets[-1][0] != math.inf or counts != sorted(counts):
         rule = "needs the histogram tipbandit_request_seconds of /score: save /metrics as it is"
-        raise BadInput(str(path), rule)
+        raise BadInput(path, rule)
     if not counts[-1] > 0:
-        raise BadInput(str(path), "tells of no request to /score")
+        raise BadInput(path, "tells of no request to /score")
     by_status = {
         dict(pairs)["status"]: value
         for (name, pairs), value in samples.items()
