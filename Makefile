@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-for-these-dependencies
 
-.PHONY: help setup demo test check study bench clean
+.PHONY: help setup demo loop test check reference study bench clean
 
 help:            ## what can be made here
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/ —/'
@@ -20,6 +20,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup      ## the main job, from a log to a served and audited policy
 	@$(BIN)/python -m benchmarks.demo
 
+loop: setup      ## the weekly routine, from a fresh log to a rollback
+	@$(BIN)/python -m benchmarks.loop
+
 test: setup      ## every test but the long studies
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses auto
 
@@ -28,6 +31,9 @@ check: setup     ## ruff, mypy strict, docs and notebooks
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_notebooks.py tests/test_imports.py
+
+reference: setup ## the small run that is kept in git, made again
+	@$(BIN)/python -m benchmarks.reference
 
 study: setup     ## the seeded statistical studies, kept under results/study
 	$(BIN)/python -m replay.studies --out results/study

@@ -18,7 +18,7 @@ from benchmarks.typed import run, say, served
 
 MIDDLE = "2026-01-19T00:00:00Z"  # the world begins on 2026-01-05 and lasts 28 days
 FIRST = "random"
-WINDOW_S = 5  # these people answer at once or never
+WINDOW_S = 3  # these people answer at once or never
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The reference run in git is what this code gives: figures do not change unnoticed."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from policies.features import parse_instant
 from replay import evaluate, train
 from sim import deployed, generate
 
-KEPT = Path(__file__).parent.parent / "results" / "reference" / "evaluation" / "metrics.json"
+ROOM = Path(__file__).parent.parent / "results" / "reference"
+KEPT = ROOM / "evaluation" / "metrics.json"
 SINCE = "2026-01-19T00:00:00Z"
 SPEC = "linucb:alpha=1,epsilon=0.05"
 
@@ -48,3 +50,30 @@ def test_the_reference_run_can_be_made_again() -> None:
         log.world or {}, make(SPEC), behavior=make("random"), until=since, states=states
     )
     assert closed == pytest.approx(kept["policies"][1]["truth_deployed"], rel=1e-9)
+
+
+def test_the_kept_card_is_of_the_kept_evaluation() -> None:
+    """One run: its figures, its gate, its command; and a page that asks nobody for anything."""
+    room = ROOM / "card"
+    evaluated = {p["policy"]: p["estimates"] for p in json.loads(KEPT.read_text())["policies"]}
+    carded = json.loads((room / "metrics.json").read_text())
+    for policy in carded["policies"]:
+        for ours, theirs in zip(policy["estimates"], evaluated[policy["policy"]], strict=True):
+            assert ours["value"] == pytest.approx(theirs["value"], rel=1e-9)
+            assert ours["low"] == (theirs["low"] and pytest.approx(theirs["low"], rel=1e-9))
+    text, page = (room / "card.md").read_text(), (room / "card.html").read_text()
+    gate = json.loads((ROOM / "gate" / "gate.json").read_text())
+    assert gate["passed"] is True
+    assert gate["challenger"] == carded["policies"][0]["policy"]
+    assert "--out results/reference/card" in text
+    assert not re.search(r'(?:src|href)="(?!data:|#)', page)
+
+
+def test_one_command_makes_all_of_it_again() -> None:
+    """The card's own command is one of those that `make reference` runs."""
+    words = (ROOM / "card" / "card.md").read_text()
+    command = re.search(r"python -m replay card ([^\n`]+)", words)
+    assert command is not None
+    source = (ROOM.parents[1] / "benchmarks" / "reference.py").read_text()
+    for option in re.findall(r"--[a-z-]+", command[1]):
+        assert f'"{option}"' in source

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -126,6 +127,10 @@ class Card:
         from replay.cards.page import page
 
         return page(self, out)
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the page in a frame, so that neither's style meets the other's."""
+        return f'<iframe srcdoc="{escape(self.html())}" width="100%" height="600"></iframe>'
 
     def report(self, directory: str | Path) -> Path:
         """Writes card.md, card.html, metrics.json, slices.json and the plots; all or none."""
