@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from journal.live_rows import rows_of
+from journal.live_rows import Source, rows_of
 from policies.errors import BadInput
 from policies.experiment import Experiment, parse
 from policies.records import Decision
@@ -46,12 +46,12 @@ def insert_assignment(db: sqlite3.Connection, experiment: Experiment, decision: 
     db.execute("INSERT INTO assignments VALUES (?, ?, ?, ?)", row)
 
 
-def assignments(path: str | Path) -> Iterator[tuple[str, str, str, float]]:
+def assignments(source: Source) -> Iterator[tuple[str, str, str, float]]:
     """(decision_id, experiment, variant, probability) of a journal."""
-    yield from rows_of(path, "SELECT * FROM assignments")
+    yield from rows_of(source, "SELECT * FROM assignments")
 
 
-def kept_experiments(path: str | Path) -> list[str]:
+def kept_experiments(source: Source) -> list[str]:
     """The contents of the journal's experiments, by name."""
     query = f"SELECT value FROM meta WHERE substr(key, 1, {len(_KEY)}) = '{_KEY}' ORDER BY key"
-    return [text for (text,) in rows_of(path, query)]
+    return [text for (text,) in rows_of(source, query)]

@@ -8,6 +8,7 @@ who rebuilds its pmf needs the exports.
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +18,7 @@ from journal.cli import progress
 from journal.live_bases import NO_CHAIN, base_of, chained, write_base
 from journal.live_rows import columns_of, decision_of, keep_last_row
 from journal.upkeep.access import Keeper, keeping
-from journal.upkeep.tables import drop_decisions
+from journal.upkeep.tables import drop_decisions, sweep
 from journal.upkeep.verified import keep_verified
 from policies.state import UserState, to_json
 
@@ -77,15 +78,14 @@ def prune(
             if dry_run:
                 gone = steps
             else:
-                began = perf_counter()
-                with keeper.turn(), keeper.transaction():
+                with _yielding(keeper):
                     gone = [step for step in steps if _apply(db, step)]
-                # who lets go of a lock and takes it again overtakes those that are being woken
-                time.sleep(perf_counter() - began)
             touched |= {step.user_id for step in gone}
             found.decisions += sum(step.rows for step in gone)
             found.voided += sum(len(step.voided) for step in gone)
         found.users = len(touched)
+        if not dry_run:
+            sweep(db, lambda: _yielding(keeper))
         if vacuum and not dry_run:
             with keeper.turn():
                 keeper.rewrite()
@@ -94,6 +94,16 @@ def prune(
         found.left -= found.decisions if dry_run else 0
         found.freed = _free(keeper)
     return found
+
+
+@contextmanager
+def _yielding(keeper: Keeper) -> Iterator[None]:
+    """A transaction, and as long a pause."""
+    began = perf_counter()
+    with keeper.turn(), keeper.transaction():
+        yield
+    # who lets go of a lock and takes it again overtakes those that are being woken
+    time.sleep(perf_counter() - began)
 
 
 def _free(keeper: Keeper) -> int:
