@@ -155,7 +155,7 @@ def _journal(name: str) -> tuple[Any, dict[str, Base], frozenset[str]]:
             pairs = [(decision, feedback) for decision, feedback, _ in rows]
             ids = [decision.decision_id for decision, _ in pairs]
             said = shadows_in(db)
-            further, experiments = _beside(db, ids), kept_experiments(db)
+            further, experiments = beside(db, ids), kept_experiments(db)
             bases, pruned = bases_in(db), pruned_in(db)
         log = log_of(
             pairs,
@@ -174,7 +174,7 @@ def _journal(name: str) -> tuple[Any, dict[str, Base], frozenset[str]]:
         raise BadInput(name, f"holds a record that cannot be read ({error})") from None
 
 
-def _beside(db: sqlite3.Connection, decision_ids: Sequence[str]) -> dict[str, list[Any]]:
+def beside(db: sqlite3.Connection, decision_ids: Sequence[str]) -> dict[str, list[Any]]:
     """The columns of what a journal keeps beside its decisions, null where it has nothing."""
     from journal.live_experiment import assignments
     from journal.live_inputs import task_inputs

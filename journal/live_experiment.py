@@ -15,12 +15,16 @@ _KEY = "experiment "  # of `meta`, before the experiment's name
 def read_experiment(path: str | Path) -> Experiment:
     """The experiment of a TOML file. Raises `BadInput` for one that cannot be read or is none."""
     where = f"--experiment {path}"
+    return parse(text_of(path, where), where)
+
+
+def text_of(path: str | Path, where: str) -> str:
+    """The text of its file. Raises `BadInput` where it cannot be read; `where` names it."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadInput(where, f"cannot be read ({reason})") from None
-    return parse(text, where)
 
 
 def kept_text(db: sqlite3.Connection, experiment: Experiment) -> str:
