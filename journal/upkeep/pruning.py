@@ -14,13 +14,16 @@ from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
+
 from journal.cli import progress
 from journal.live_bases import NO_CHAIN, base_of, chained, write_base
 from journal.live_rows import columns_of, decision_of, keep_last_row
 from journal.upkeep.access import Keeper, keeping
 from journal.upkeep.tables import drop_decisions, sweep
 from journal.upkeep.verified import keep_verified
-from policies.state import UserState, to_json
+from policies.features import NAME, WIDTH
+from policies.state import OTHER, UserState, to_json
 
 ROWS = 32  # decisions of one transaction, about: servers wait no longer than for these
 
@@ -73,6 +76,7 @@ def prune(
         keep_verified(journal, db, exports, found.files, found.unusable)
         (newest,) = db.execute("SELECT max(n) FROM decisions").fetchone()
         users = [row[0] for row in db.execute("SELECT DISTINCT user_id FROM decisions")]
+        _warm()
         touched = set()
         for steps in _batches(db, users, before, newest):
             if dry_run:
@@ -94,6 +98,11 @@ def prune(
         found.left -= found.decisions if dry_run else 0
         found.freed = _free(keeper)
     return found
+
+
+def _warm() -> None:
+    """Loads the kernel of folding, which may take seconds, before servers wait for it."""
+    UserState.empty("warm-up", NAME, WIDTH).fold(OTHER, np.zeros(WIDTH), 0.0, "warm-up", 0)
 
 
 @contextmanager

@@ -175,3 +175,18 @@ def test_who_was_forgotten_and_comes_back_is_no_doubled_feedback(kept: Kept) -> 
     kept.live(8)
     kept.audited(exports=[kept.path.with_name("a.parquet")])
     assert kept.rows("pruned") == 17
+
+
+@pytest.mark.parametrize(("table", "said"), [("assignments", "variant"), ("shadows", "shadow")])
+def test_rows_that_were_taken_out_in_between_are_said(kept: Kept, table: str, said: str) -> None:
+    """No digest covers them: the audit says that decisions among others lack them, no more."""
+    kept.live(9)
+    kept.audited()
+    with closing(sqlite3.connect(kept.path)) as db, db:
+        (name,) = db.execute("SELECT decision_id FROM decisions WHERE n = 4").fetchone()
+        db.execute(f"DELETE FROM {table} WHERE decision_id = ?", (name,))
+    found = audit(read_log(kept.path, values=False))
+    assert found.ok
+    assert len(found.unchecked) == (1 if table == "assignments" else len(SHADOWS))
+    assert all(gap.startswith("1 decisions made between") for gap in found.unchecked)
+    assert all(said in gap for gap in found.unchecked)
