@@ -13,11 +13,11 @@ from journal import Log, read_log, write_log
 from journal.live import Asked, LiveJournal
 from journal.live_calls import Decided, Told
 from journal.live_inputs import inputs_of
-from journal.upkeep import tables
+from journal.upkeep import exporting, tables
 from journal.upkeep.exporting import export
 from journal.upkeep.forgetting import forget
 from journal.upkeep.pruning import prune
-from policies import make
+from policies import BadInput, make
 from policies.experiment import parse
 from policies.features import encode, parse_instant, parse_zone
 from replay import audit
@@ -190,3 +190,35 @@ def test_rows_that_were_taken_out_in_between_are_said(kept: Kept, table: str, sa
     assert len(found.unchecked) == (1 if table == "assignments" else len(SHADOWS))
     assert all(gap.startswith("1 decisions made between") for gap in found.unchecked)
     assert all(said in gap for gap in found.unchecked)
+
+
+def test_an_export_takes_no_noted_files_place(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By no other path to it, and not when it was noted while this one was read."""
+    kept.live(8)
+    folder, out = kept.path.parent, kept.path.with_name("a.parquet")
+    (folder / "sub").mkdir()
+    (folder / "link").symlink_to(folder)
+    export(kept.path, out, True)
+    written = out.read_bytes()
+    kept.live(4)
+    for path in (folder / "sub" / ".." / "a.parquet", folder / "link" / "a.parquet"):
+        for since_last in (True, False):
+            with pytest.raises(BadInput, match="is an export of this journal already"):
+                export(kept.path, path, since_last)
+    read, late = exporting.read_log, kept.path.with_name("b.parquet")
+
+    def another_first(path: Path) -> Log:
+        log = read(path)
+        monkeypatch.setattr(exporting, "read_log", read)
+        export(kept.path, late, True)
+        return log
+
+    for since_last, said in ((True, "another export was made"), (False, "is an export of this")):
+        monkeypatch.setattr(exporting, "read_log", another_first)
+        with pytest.raises(BadInput, match=said):
+            export(kept.path, late, since_last)
+        kept.live(4)
+        late = kept.path.with_name("c.parquet")
+    assert out.read_bytes() == written
+    assert not list(folder.glob(".*"))
+    assert prune(kept.path).unusable == []
