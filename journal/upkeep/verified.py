@@ -77,9 +77,9 @@ def _lacking(db: sqlite3.Connection, log: Log) -> set[str]:
         given = log.table[column].to_pylist()
         lacking |= {name for name, one, two in zip(names, given, kept, strict=True) if one != two}
     policies, pmfs = (log.table[column].to_pylist() for column in (NAMES, PMFS))
-    for name, asked, given in zip(names, policies, pmfs, strict=True):
-        kept = {p: None if pmf is None else pmf.tolist() for p, pmf in said.get(name, ())}
-        if dict(zip(asked or (), given or (), strict=True)) != kept:
+    for name, asked, theirs in zip(names, policies, pmfs, strict=True):
+        ours = {p: None if pmf is None else pmf.tolist() for p, pmf in said.get(name, ())}
+        if dict(zip(asked or (), theirs or (), strict=True)) != ours:
             lacking.add(name)
     return lacking & here
 
