@@ -79,14 +79,14 @@ def parser() -> argparse.ArgumentParser:
 
 def serve(options: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT, then lets requests finish and writes checkpoints."""
-    what = served(options)
+    where = place()
+    what = served(options, None if where is None else where.experiment)
     if not 1 <= options.workers <= WORKERS_LIMIT:
         raise BadInput("--workers", f"must be 1 to {WORKERS_LIMIT}", options.workers)
     if not 0 <= options.port <= 65535:
         raise BadInput("--port", "must be 0 to 65535", options.port)
     seconds(options.reward_window)
     token = _token(options.token_file)
-    where = place()
     if where is not None:
         sock = socket.socket(fileno=where.listening)
         return _work(options, what, token, sock, where)
@@ -105,7 +105,8 @@ def serve(options: argparse.Namespace) -> int:
     with sock, tempfile.TemporaryFile(prefix="tipbandit-metrics-") as shared:
         shared.truncate(memory)
         forwarded = () if what.file is None else (signal.SIGHUP,)
-        return Supervisor(sock, shared.fileno(), options.workers, forwarded).run(serving)
+        workers = Supervisor(sock, shared.fileno(), options.workers, forwarded, what.text)
+        return workers.run(serving)
 
 
 def _work(
@@ -144,7 +145,7 @@ def _work(
     server = Server(app, options.log_requests, what.file)
     try:
         if isinstance(what.policy, Experiment):
-            journal.keep(what.policy)  # a worker that takes another's place has read the file anew
+            journal.keep(what.policy)  # the priors that it names were read anew
         asyncio.run(server.run(sock, ready, -1 if where is None else where.lifeline))
     finally:
         journal.close()

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,10 @@ def read_log(path: str | os.PathLike[str], *, values: bool = True) -> Log:
     if not where.exists():
         raise BadInput(name, "no such file or directory")
     if is_journal(where):
-        table, bases = _journal(name), bases_in(name)
+        table, bases, pruned = _journal(name)
         notes = _of_pruning(table, bases)
-        return log_of_table(table, name, values=values, notes=notes, bases=bases)
+        log = log_of_table(table, name, values=values, notes=notes, bases=bases)
+        return replace(log, pruned=pruned)
     return log_of_table(_table(where), name, source=_sha256(where).hex(), values=values)
 
 
@@ -141,24 +143,29 @@ def write_log(log: Log, path: str | os.PathLike[str]) -> None:
         raise
 
 
-def _journal(name: str) -> Any:
+def _journal(name: str) -> tuple[Any, dict[str, Base], frozenset[str]]:
+    """A journal's table, base states and pruned decision_ids, all from one snapshot."""
     from journal.live_experiment import kept_experiments
-    from journal.live_rows import know_kept_priors, records, shadows_in
+    from journal.live_rows import know_kept_priors, pruned_in, records, shadows_in, snapshot
 
     try:
-        know_kept_priors(name)
-        rows = list(records(name))
-        pairs = [(decision, feedback) for decision, feedback, _ in rows]
-        ids = [decision.decision_id for decision, _ in pairs]
-        said = shadows_in(name)
-        return log_of(
+        with snapshot(name) as db:
+            know_kept_priors(db, name)
+            rows = list(records(db))
+            pairs = [(decision, feedback) for decision, feedback, _ in rows]
+            ids = [decision.decision_id for decision, _ in pairs]
+            said = shadows_in(db)
+            further, experiments = beside(db, ids), kept_experiments(db)
+            bases, pruned = bases_in(db), pruned_in(db)
+        log = log_of(
             pairs,
             digests=[digest for _, _, digest in rows],
             shadows=[said.get(decision_id, ()) for decision_id in ids],
-            further=_beside(name, ids),
-            experiments=kept_experiments(name),
+            further=further,
+            experiments=experiments,
             path=name,
-        ).table
+        )
+        return log.table, bases, pruned
     except sqlite3.DatabaseError as error:
         raise BadInput(name, f"cannot be read as a live journal ({error})") from None
     except BadInput:
@@ -167,14 +174,14 @@ def _journal(name: str) -> Any:
         raise BadInput(name, f"holds a record that cannot be read ({error})") from None
 
 
-def _beside(name: str, decision_ids: Sequence[str]) -> dict[str, list[Any]]:
+def beside(db: sqlite3.Connection, decision_ids: Sequence[str]) -> dict[str, list[Any]]:
     """The columns of what a journal keeps beside its decisions, null where it has nothing."""
     from journal.live_experiment import assignments
     from journal.live_inputs import task_inputs
 
-    of = {decision_id: rest for decision_id, *rest in assignments(name)}
+    of = {decision_id: rest for decision_id, *rest in assignments(db)}
     rows = [of.get(decision_id, (None, None, None)) for decision_id in decision_ids]
-    read = dict(task_inputs(name))
+    read = dict(task_inputs(db))
     return {
         "experiment": [row[0] for row in rows],
         "variant": [row[1] for row in rows],

@@ -4,10 +4,9 @@ import hashlib
 import sqlite3
 import struct
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
+from journal.live_rows import Source, rows_of
 from policies.state import UserState, from_json
 
 COLUMNS = "user_id, seq, n, latest, state, chain, digest"
@@ -63,12 +62,9 @@ def base_of(db: sqlite3.Connection, user_id: str) -> Base | None:
     return None if row is None else Base(*row)
 
 
-def bases_in(path: str | Path) -> dict[str, Base]:
+def bases_in(source: Source) -> dict[str, Base]:
     """All of a journal, by user; a journal of before schema 3 has none."""
-    with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)) as db:
-        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'bases'").fetchone():
-            return {}
-        return {row[0]: Base(*row) for row in db.execute(f"SELECT {COLUMNS} FROM bases")}
+    return {row[0]: Base(*row) for row in rows_of(source, f"SELECT {COLUMNS} FROM bases")}
 
 
 def write_base(

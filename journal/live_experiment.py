@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from journal.live_rows import rows_of
+from journal.live_rows import Source, rows_of
 from policies.errors import BadInput
 from policies.experiment import Experiment, parse
 from policies.records import Decision
@@ -15,12 +15,16 @@ _KEY = "experiment "  # of `meta`, before the experiment's name
 def read_experiment(path: str | Path) -> Experiment:
     """The experiment of a TOML file. Raises `BadInput` for one that cannot be read or is none."""
     where = f"--experiment {path}"
+    return parse(text_of(path, where), where)
+
+
+def text_of(path: str | Path, where: str) -> str:
+    """The text of its file. Raises `BadInput` where it cannot be read; `where` names it."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadInput(where, f"cannot be read ({reason})") from None
-    return parse(text, where)
 
 
 def kept_text(db: sqlite3.Connection, experiment: Experiment) -> str:
@@ -46,12 +50,12 @@ def insert_assignment(db: sqlite3.Connection, experiment: Experiment, decision: 
     db.execute("INSERT INTO assignments VALUES (?, ?, ?, ?)", row)
 
 
-def assignments(path: str | Path) -> Iterator[tuple[str, str, str, float]]:
+def assignments(source: Source) -> Iterator[tuple[str, str, str, float]]:
     """(decision_id, experiment, variant, probability) of a journal."""
-    yield from rows_of(path, "SELECT * FROM assignments")
+    yield from rows_of(source, "SELECT * FROM assignments")
 
 
-def kept_experiments(path: str | Path) -> list[str]:
+def kept_experiments(source: Source) -> list[str]:
     """The contents of the journal's experiments, by name."""
     query = f"SELECT value FROM meta WHERE substr(key, 1, {len(_KEY)}) = '{_KEY}' ORDER BY key"
-    return [text for (text,) in rows_of(path, query)]
+    return [text for (text,) in rows_of(source, query)]

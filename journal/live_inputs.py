@@ -6,10 +6,9 @@ Nothing else of a task is kept: no content, no description, no labels.
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from journal.live_rows import rows_of
+from journal.live_rows import Source, rows_of
 from policies.features import read_of
 
 _write = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -27,9 +26,9 @@ def insert_inputs(db: sqlite3.Connection, decision_id: str, inputs: str | None) 
         db.execute("INSERT INTO tasks VALUES (?, ?)", (decision_id, inputs))
 
 
-def task_inputs(path: str | Path) -> Iterator[tuple[str, list[str | None]]]:
+def task_inputs(source: Source) -> Iterator[tuple[str, list[str | None]]]:
     """(decision_id, one JSON text a candidate) of a journal: `{"now", "timezone", "task"}`."""
-    for decision_id, text in rows_of(path, "SELECT decision_id, inputs FROM tasks"):
+    for decision_id, text in rows_of(source, "SELECT decision_id, inputs FROM tasks"):
         told = json.loads(text)
         about = {"now": told["now"], "timezone": told["timezone"]}
         yield (

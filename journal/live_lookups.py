@@ -104,7 +104,12 @@ def _pruned_answer(db: sqlite3.Connection, decision_id: str) -> StoredAnswer | N
 
 def is_elsewhere(decision: Decision) -> bool:
     """Whether a caller decided it: no policy of ours has such a name."""
-    return decision.policy.partition(":")[0] == ELSEWHERE
+    return is_elsewhere_name(decision.policy)
+
+
+def is_elsewhere_name(policy: str) -> bool:
+    """Whether a logged policy's name is of one that decided elsewhere."""
+    return policy.partition(":")[0] == ELSEWHERE
 
 
 def made_elsewhere(

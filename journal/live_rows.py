@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,16 +116,39 @@ def _check_version(db: sqlite3.Connection, path: str | Path) -> int:
     return int(row[0])
 
 
-def records(path: str | Path) -> Iterator[tuple[Decision, Feedback | None, bytes]]:
+Source = str | Path | sqlite3.Connection
+"""A journal to read: its path, or what `snapshot` gives to read several things as of one time."""
+
+
+@contextmanager
+def reading(source: Source) -> Iterator[sqlite3.Connection]:
+    """A connection that cannot write, or the one given. Raises `BadInput` for no journal."""
+    if isinstance(source, sqlite3.Connection):
+        yield source
+        return
+    uri = f"{Path(source).absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as db:
+        _check_version(db, source)
+        yield db
+
+
+@contextmanager
+def snapshot(path: str | Path) -> Iterator[sqlite3.Connection]:
+    """All that is read of it is as of one time: between two times a prune may delete."""
+    with reading(path) as db:
+        db.execute("BEGIN")
+        yield db
+
+
+def records(source: Source) -> Iterator[tuple[Decision, Feedback | None, bytes]]:
     """All (decision, feedback, digest) of a journal by time, as of now, while it is written.
 
     Without the decisions that were voided: they were never shown. The digest is the stored
     one. Raises `BadInput` for a file that is no journal.
     """
-    db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
-    try:
+    with reading(source) as db:
         kept = " WHERE d.decision_id NOT IN (SELECT decision_id FROM voided)"
-        if _check_version(db, path) < 2:
+        if _check_version(db, "journal") < 2:
             kept = ""
         yield from (
             (decision_of(row[6:]), feedback_of(row[:5], row[6]), bytes(row[5]))
@@ -135,40 +158,38 @@ def records(path: str | Path) -> Iterator[tuple[Decision, Feedback | None, bytes
                 f" LEFT JOIN feedback f USING (decision_id){kept} ORDER BY d.decided_at, d.n"
             )
         )
-    finally:
-        db.close()
 
 
-def rows_of(path: str | Path, query: str) -> Iterator[tuple[Any, ...]]:
+def rows_of(source: Source, query: str) -> Iterator[tuple[Any, ...]]:
     """The rows of a query of what schema 3 brought; none of a journal that is older."""
-    db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
-    with closing(db):
-        if _check_version(db, path) >= 3:
+    with reading(source) as db:
+        if _check_version(db, "journal") >= 3:
             yield from db.execute(query)
 
 
-def shadows_in(path: str | Path) -> dict[str, list[tuple[str, Floats | None]]]:
+def pruned_in(source: Source) -> frozenset[str]:
+    """The decision_ids of what was shown and pruned."""
+    rows = rows_of(source, "SELECT decision_id FROM pruned WHERE seq IS NOT NULL")
+    return frozenset(name for (name,) in rows)
+
+
+def shadows_in(source: Source) -> dict[str, list[tuple[str, Floats | None]]]:
     """By decision_id, the policies that were asked in shadow, sorted, each with its pmf `(K,)`.
 
     None in the place of a pmf: the policy failed. Empty for a journal that asked none.
     """
     out: dict[str, list[tuple[str, Floats | None]]] = {}
     query = "SELECT decision_id, policy, pmf FROM shadows ORDER BY 1, 2"
-    for name, policy, pmf in rows_of(path, query):
+    for name, policy, pmf in rows_of(source, query):
         given = None if pmf is None else np.frombuffer(pmf, dtype="<f8")
         out.setdefault(name, []).append((policy, given))
     return out
 
 
-def know_kept_priors(path: str | Path) -> None:
-    """Makes known the priors that the journal's decisions started from."""
-    db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
-    try:
-        _check_version(db, path)
-        for key, text in db.execute("SELECT key, value FROM meta WHERE key GLOB 'prior *'"):
-            know(str(text), f"{path}: {key}")
-    finally:
-        db.close()
+def know_kept_priors(db: sqlite3.Connection, path: str) -> None:
+    """Makes known the priors that the journal's decisions started from; `path` is for errors."""
+    for key, text in db.execute("SELECT key, value FROM meta WHERE key GLOB 'prior *'"):
+        know(str(text), f"{path}: {key}")
 
 
 def _keep_priors(db: sqlite3.Connection, policy: str) -> None:

@@ -36,6 +36,7 @@ class Log:
     source: str | None = None  # sha256 of the bytes it was read from, if it was read
     notes: tuple[str, ...] = ()  # what an importer made of it that a reader must know
     bases: Mapping[str, Base] = field(default_factory=dict)  # by user, of what was pruned
+    pruned: frozenset[str] | None = None  # of a journal: ids of shown decisions that went
 
     # ---- one entry a decision, (n,)
 
@@ -246,7 +247,7 @@ class Log:
         """The log of some rows: indices in a new order, or a mask `(n,)`."""
         kept = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         table = self.table.take(pa.array(kept)).combine_chunks()
-        return Log(table, self.path, notes=self.notes, bases=self.bases)
+        return Log(table, self.path, notes=self.notes, bases=self.bases, pruned=self.pruned)
 
     def decision(self, i: int) -> Decision:
         """Row i as the record that was logged; needs a pmf."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from journal.live_experiment import read_experiment
+from journal.live_experiment import text_of
 from journal.live_shadows import challengers
-from policies.experiment import Experiment, name_of, policies_of
+from policies.experiment import Experiment, name_of, parse, policies_of
 from policies.policy import Policy
 from policies.spec import canonical, make
 from serving.metrics import Names
@@ -22,6 +22,7 @@ class Served:
     policy: Policy | Experiment
     shadows: Sequence[Policy] = ()
     file: PolicyFile | None = None  # read again on SIGHUP
+    text: str | None = None  # of the experiment's file
 
     @property
     def name(self) -> str:
@@ -38,9 +39,13 @@ class Served:
         )
 
 
-def served(options: Namespace) -> Served:
-    """What the command line asks for. Raises `BadInput` for what cannot be served."""
-    file = None
+def served(options: Namespace, experiment: str | None = None) -> Served:
+    """What the command line asks for. Raises `BadInput` for what cannot be served.
+
+    `experiment` is the text that other workers serve: the file may have been edited since,
+    and a worker that takes a dead one's place must assign users as they do.
+    """
+    file = text = None
     if options.policy_file is not None:
         # before it is read: a SIGHUP between the reading and the serving must wait, not be lost
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))
@@ -49,9 +54,13 @@ def served(options: Namespace) -> Served:
     if file is not None:
         policy = file.read()[1]
     elif options.experiment is not None:
-        policy = read_experiment(options.experiment)
+        where = f"--experiment {options.experiment}"
+        text = text_of(options.experiment, where) if experiment is None else experiment
+        policy = parse(text, where)
     else:
         policy = make(options.policy)
     for each in policies_of(policy):
         check_explores(each, options.allow_deterministic)
-    return Served(policy, challengers(options.shadow, policies_of(policy)), file)
+    # a pointer may come to name what is in shadow: with SIGHUP, so at a start as well
+    apart = () if file is not None else policies_of(policy)
+    return Served(policy, challengers(options.shadow, apart), file, text)

@@ -33,6 +33,7 @@ class Place:
     memory: int
     ready: int  # written once it listens
     lifeline: int  # ends with the supervisor
+    experiment: str | None  # the text of its file when the supervisor started
 
 
 def place() -> Place | None:
@@ -56,9 +57,11 @@ class Supervisor:
         memory: int,
         workers: int,
         forwarded: tuple[signal.Signals, ...] = (),
+        experiment: str | None = None,
     ) -> None:
         self._sock, self._memory, self._count = sock, memory, workers
         self._forwarded = forwarded  # to every worker; each unblocks them when it can be told
+        self._experiment = experiment
         self._said, self._ready = os.pipe()
         self._lifeline, self._held = os.pipe()
         self._born: dict[int, float] = {}
@@ -80,7 +83,7 @@ class Supervisor:
 
     def _start(self, worker: int) -> None:
         descriptors = (self._sock.fileno(), self._memory, self._ready, self._lifeline)
-        told = Place(worker, self._count, *descriptors)
+        told = Place(worker, self._count, *descriptors, self._experiment)
         warnings = [f"-W{option}" for option in sys.warnoptions]
         self._born[worker] = time.monotonic()
         self._processes[worker] = subprocess.Popen(

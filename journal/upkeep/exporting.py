@@ -1,5 +1,7 @@
 """`export`: the journal as a columnar log, noted so that what it holds may be pruned."""
 
+import os
+import secrets
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -41,8 +43,7 @@ def export(journal: Path, out: Path, since_last: bool = False) -> Exported:
         any_shown = _any_shown(keeper.db)
     # no connection is open while the log is read: that opens and closes the file beside SQLite,
     # and with any close a process loses all of its POSIX locks of a file
-    if out.exists() and any(place == e.file for e in noted):
-        raise BadInput(str(out), "is an export of this journal already, kept for prune")
+    _check_free(out, noted)
     last = _last(noted) if since_last else None
     if since_last and not any_shown:
         return Exported(None, 0, last.upto if last else 0, 0, None)
@@ -58,16 +59,35 @@ def export(journal: Path, out: Path, since_last: bool = False) -> Exported:
     still_open = np.sort(n[~closed])
     if not wanted.any():
         return Exported(None, 0, upto, len(still_open), None)
-    write_log(log.take(wanted), out)
-    sync_directory(out.absolute().parent)  # the name, too: what relies on it deletes records
-    now, count = time.time_ns() // 1000, int(wanted.sum())
-    made = Export(now, place, sha256_of(out), count, upto, still_open, since_last)
-    with keeping(journal) as keeper, keeper.turn(), keeper.transaction() as db:
-        if since_last and _last(exports_of(db)) != last:
-            out.unlink()
-            raise BadInput(str(journal), "another export was made meanwhile: export again")
-        note_export(db, made)
+    part = out.with_name(f".{out.name}-{secrets.token_hex(4)}.part")
+    try:
+        write_log(log.take(wanted), part)
+        now, count = time.time_ns() // 1000, int(wanted.sum())
+        made = Export(now, place, sha256_of(part), count, upto, still_open, since_last)
+        with keeping(journal) as keeper, keeper.turn(), keeper.transaction() as db:
+            noted = exports_of(db)
+            if since_last and _last(noted) != last:
+                raise BadInput(str(journal), "another export was made meanwhile: export again")
+            _check_free(out, noted)
+            os.replace(part, out)  # in the turn: no other export can have it noted meanwhile
+            sync_directory(out.absolute().parent)  # the name, too: what relies on it deletes
+            note_export(db, made)
+    finally:
+        part.unlink(missing_ok=True)
     return Exported(str(out), made.decisions, upto, len(still_open), made.sha256)
+
+
+def _check_free(out: Path, noted: list[Export]) -> None:
+    """Raises `BadInput` for a noted file, by whatever path: it may be all that is left."""
+    if out.exists() and any(_is(out, e.file) for e in noted):
+        raise BadInput(str(out), "is an export of this journal already, kept for prune")
+
+
+def _is(out: Path, file: str) -> bool:
+    try:
+        return out.samefile(file)
+    except OSError:  # the noted one is gone
+        return False
 
 
 def _last(noted: list[Export]) -> Export | None:

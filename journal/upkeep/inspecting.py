@@ -76,9 +76,11 @@ def _looked_at(
         f"SELECT min(d.decided_at), max(d.decided_at) FROM decisions d WHERE {mine}", given
     ).fetchone()
     noted = exports_of(db) if "exports" in have else []
-    missing = []
     if "voided" in have:
         missing = list(rows_not_in(db, noted[-1] if noted else None, user_id))
+    else:  # of schema 1, which knew no exports
+        query = f"SELECT d.n, d.decided_at FROM decisions d WHERE {mine}"
+        missing = db.execute(query, given).fetchall()
     files = (journal, journal.with_name(f"{journal.name}-wal"))
     return Inspection(
         schema=schema,

@@ -8,18 +8,22 @@ who rebuilds its pmf needs the exports.
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
+
 from journal.cli import progress
 from journal.live_bases import NO_CHAIN, base_of, chained, write_base
 from journal.live_rows import columns_of, decision_of, keep_last_row
 from journal.upkeep.access import Keeper, keeping
-from journal.upkeep.tables import drop_decisions
+from journal.upkeep.tables import drop_decisions, sweep
 from journal.upkeep.verified import keep_verified
-from policies.state import UserState, to_json
+from policies.features import NAME, WIDTH
+from policies.state import OTHER, UserState, to_json
 
 ROWS = 32  # decisions of one transaction, about: servers wait no longer than for these
 
@@ -72,20 +76,20 @@ def prune(
         keep_verified(journal, db, exports, found.files, found.unusable)
         (newest,) = db.execute("SELECT max(n) FROM decisions").fetchone()
         users = [row[0] for row in db.execute("SELECT DISTINCT user_id FROM decisions")]
+        _warm()
         touched = set()
         for steps in _batches(db, users, before, newest):
             if dry_run:
                 gone = steps
             else:
-                began = perf_counter()
-                with keeper.turn(), keeper.transaction():
+                with _yielding(keeper):
                     gone = [step for step in steps if _apply(db, step)]
-                # who lets go of a lock and takes it again overtakes those that are being woken
-                time.sleep(perf_counter() - began)
             touched |= {step.user_id for step in gone}
             found.decisions += sum(step.rows for step in gone)
             found.voided += sum(len(step.voided) for step in gone)
         found.users = len(touched)
+        if not dry_run:
+            sweep(db, lambda: _yielding(keeper))
         if vacuum and not dry_run:
             with keeper.turn():
                 keeper.rewrite()
@@ -94,6 +98,21 @@ def prune(
         found.left -= found.decisions if dry_run else 0
         found.freed = _free(keeper)
     return found
+
+
+def _warm() -> None:
+    """Loads the kernel of folding, which may take seconds, before servers wait for it."""
+    UserState.empty("warm-up", NAME, WIDTH).fold(OTHER, np.zeros(WIDTH), 0.0, "warm-up", 0)
+
+
+@contextmanager
+def _yielding(keeper: Keeper) -> Iterator[None]:
+    """A transaction, and as long a pause."""
+    began = perf_counter()
+    with keeper.turn(), keeper.transaction():
+        yield
+    # who lets go of a lock and takes it again overtakes those that are being woken
+    time.sleep(perf_counter() - began)
 
 
 def _free(keeper: Keeper) -> int:

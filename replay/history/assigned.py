@@ -3,8 +3,12 @@
 from collections import Counter
 from functools import lru_cache
 
+import numpy as np
+
+from journal.live_lookups import is_elsewhere_name
 from journal.log import Log
 from journal.schema import experiments
+from policies.arrays import Bools
 from policies.experiment import Experiment, Variant
 from replay.history.findings import Audit
 
@@ -36,8 +40,27 @@ def check_assignments(log: Log, found: Audit) -> None:
             found.assigned += 1
         else:
             found.fail(f"decision {log.decision_id[i]}, experiment {name}: {reasons[0]}")
+    given = np.array([name is not None for name in names], np.bool_)
+    for name in kept:
+        of_it = np.array([other == name for other in names], np.bool_)
+        gap = left_out(log, of_it, ~given)
+        if gap:
+            found.skip(
+                f"{gap} decisions made between the first and the last of experiment {name} have no "
+                "variant: another server made them, or their assignments are gone"
+            )
     for name, count in unknown.items():
         found.skip(f"{count} decisions of experiment {name}: its content is not kept with the log")
+
+
+def left_out(log: Log, there: Bools, lacking: Bools) -> int:
+    """How many decisions made here lack what those `there` (n,), before and after, have."""
+    if not there.any():
+        return 0
+    here = np.array([not is_elsewhere_name(name) for name in log.policy_names], np.bool_)
+    at = log.decided_at
+    first, last = at[there].min(), at[there].max()
+    return int((lacking & here[log.policy] & (at > first) & (at < last)).sum())
 
 
 @lru_cache(maxsize=1 << 16)

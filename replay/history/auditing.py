@@ -14,7 +14,7 @@ from policies.records import record_digest
 from policies.spec import is_ours
 from policies.state import UserState, to_json
 from replay.given import GivenLog, log_given
-from replay.history.assigned import check_assignments
+from replay.history.assigned import check_assignments, left_out
 from replay.history.exported import whole
 from replay.history.findings import Audit
 from replay.history.rebuilding import history_gap, rebuild, same_bits
@@ -167,6 +167,11 @@ def _check_shadows(log: Log, found: Audit, threads: int) -> None:
         rows = shadow.asked & ~shadow.failed & known
         count = int(rows.sum())
         found.shadows += count
+        if gap := left_out(log, shadow.asked, ~shadow.asked):
+            found.skip(
+                f"{gap} decisions made between the first and the last at which {shadow.policy} was "
+                "in shadow have none of it: another server made them, or its rows are gone"
+            )
         if not is_ours(shadow.policy):
             found.skip(f"{count} pmfs of {shadow.policy} in shadow: {_not_ours(shadow.policy)}")
         elif count:

@@ -12,7 +12,9 @@ def whole(log: Log, exports: Sequence[Log]) -> tuple[Log, int]:
     """`log` behind the exported decisions that it no longer holds, and how many these are.
 
     Of a decision that is in several exports the one with its feedback counts, of the others
-    the first. There are no base states any more: it starts from zero. Raises `BadInput`.
+    the first. A journal knows what was pruned of it: what exports hold besides, of people who
+    were forgotten say, is left out. There are no base states any more: it starts from zero.
+    Raises `BadInput`.
     """
     kept = frozenset(log.decision_id)
     where: dict[str, tuple[bool, int, int]] = {}
@@ -20,7 +22,8 @@ def whole(log: Log, exports: Sequence[Log]) -> tuple[Log, int]:
         answered = export.answered
         for i, name in enumerate(export.decision_id):
             found = (not answered[i], e, i)
-            if name not in kept and (name not in where or found < where[name]):
+            gone = name not in kept and (log.pruned is None or name in log.pruned)
+            if gone and (name not in where or found < where[name]):
                 where[name] = found
     tables = [log.table]
     for e, export in enumerate(exports):
