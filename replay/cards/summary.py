@@ -25,12 +25,20 @@ def headline(found: Findings) -> tuple[str, Tone]:
         return f"Its value can be read, its difference to {than} cannot.", "wary"
     assert apart.low is not None
     assert apart.high is not None
-    span = f"{apart.value:+.3f} [{apart.low:+.3f}, {apart.high:+.3f}] a decision, {QUESTION}"
+    ends = ", ".join(signed(x, apart.high - apart.low) for x in (apart.low, apart.high))
+    span = f"{signed(apart.value, apart.high - apart.low)} [{ends}] a decision, {QUESTION}"
+    wary = "" if apart.verdict == "reliable" else f" With caution: {apart.reasons[0]}."
     if apart.low > 0:
-        return f"Better than {than}: {span}.", "good" if row.verdict == "reliable" else "wary"
+        return f"Better than {than}: {span}.{wary}", "wary" if wary else "good"
     if apart.high < 0:
-        return f"Worse than {than}: {span}.", "bad"
-    return f"Not shown to differ from {than}: {span}.", "wary"
+        return f"Worse than {than}: {span}.{wary}", "bad"
+    return f"Not shown to differ from {than}: {span}.{wary}", "wary"
+
+
+def signed(value: float, width: float) -> str:
+    """`+0.012`; of what three decimals would hide or drown, `+1.2e-07`."""
+    plain = width == 0 or 0.001 <= width < 1e6
+    return f"{value:+.3f}" if plain else f"{value:+.3g}"
 
 
 def warnings(found: Findings) -> list[str]:
@@ -58,10 +66,12 @@ def tiles(found: Findings) -> list[Tile]:
     if apart is not None and apart.value is not None and apart.verdict != "unreliable":
         assert apart.low is not None
         assert apart.high is not None
-        tone: Tone = "good" if apart.low > 0 else "bad" if apart.high < 0 else "wary"
-        note = f"[{apart.low:+.3f}, {apart.high:+.3f}], paired"
+        clear = apart.low > 0 and apart.verdict == "reliable"
+        tone: Tone = "good" if clear else "bad" if apart.high < 0 else "wary"
+        width = apart.high - apart.low
+        note = f"[{signed(apart.low, width)}, {signed(apart.high, width)}], paired"
         who = "logged" if found.champion is None else "the champion"
-        out.append(Tile(f"difference to {who}", f"{apart.value:+.3f}", note, tone))
+        out.append(Tile(f"difference to {who}", signed(apart.value, width), note, tone))
     ess = "unknown" if row.ess is None else f"{row.ess:.0f}"
     support = "unknown" if row.support is None else f"{row.support:.1%}"
     out.append(Tile("verdict", row.verdict, f"ess {ess}, support {support}", TONES[row.verdict]))

@@ -1,6 +1,5 @@
 """The folder of `plan`: plan.json, summary.md and one plot."""
 
-import io
 import json
 import os
 from pathlib import Path
@@ -9,6 +8,7 @@ from matplotlib.figure import Figure
 
 from policies.errors import one_line
 from replay.planning.result import PATIENCE, QUESTIONS, Part, Plan, Row, Span
+from replay.reports.drawing import png
 from replay.reports.report import check_directory
 from replay.reports.tables import markdown_table
 
@@ -142,6 +142,4 @@ def plot(found: Plan) -> bytes:
         axes.set_xlabel("exploration floor of the logger")
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=7)
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110, metadata={"Software": None})
-    return out.getvalue()
+    return png(figure)

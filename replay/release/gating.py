@@ -24,7 +24,7 @@ from replay.online.scorer import online_of
 from replay.release.gate_evidence import audited, judged_by_log, looks
 from replay.release.gate_finding import FAIL, Finding, not_judged
 from replay.release.gate_latency import decision_times, latency, served
-from replay.release.gate_rules import GivenRules, Rules, rules_of
+from replay.release.gate_rules import GivenRules, Rules, changed_rules, rules_of
 from replay.release.gate_slices import slice_floor
 from replay.result import QUESTION, Evaluation
 
@@ -136,7 +136,8 @@ def gate(
     judged.insert(-2, audited(honest, settled))
     judged.append(served(settled, told, new))
     about = _about(read, rows, found, since, as_of)
-    notices = () if found is None else tuple(found.notices)
+    changed = changed_rules(settled)
+    notices = (*(() if found is None else found.notices), *(() if changed is None else (changed,)))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Gate(old, new, settled, tuple(judged), about, learn, notices, now)
 

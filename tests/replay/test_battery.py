@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from policies import BadInput
 from replay.estimators import ESTIMATORS, Candidates, Rounds, estimator_of
+from replay.estimators.calibrated import calibrated
 from replay.estimators.tuning import BIAS_SHARE
 from replay.intervals import INTERVALS
-from replay.estimators.calibrated import calibrated
 from replay.intervals.auto import BOTH, auto, choice, model_of
 from replay.intervals.bootstrap import COUNTS, resampled
 from replay.intervals.cressie_read import cressie_read
