@@ -19,6 +19,8 @@ def gate_of(path: str | Path) -> dict[str, Any]:
         raise BadInput(str(path), "must be a gate.json: an object with passed and rules")
     if not all(isinstance(rule, dict) and "rule" in rule for rule in rules):
         raise BadInput(str(path), "must be a gate.json: each of its rules an object with rule")
+    if found["passed"] and any(rule.get("verdict") == "FAIL" for rule in rules):
+        raise BadInput(str(path), "contradicts itself: passed, and a rule failed")
     return found
 
 

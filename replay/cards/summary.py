@@ -4,6 +4,7 @@ from replay.cards.document import Tile, Tone
 from replay.cards.figures import TONES, latency
 from replay.cards.given import Findings
 from replay.online.scorer import QUANTILES
+from replay.reports.tables import percent
 from replay.result import QUESTION
 
 TOLD = 0.99  # the quantile of latency that the summary shows
@@ -36,9 +37,13 @@ def headline(found: Findings) -> tuple[str, Tone]:
 
 
 def signed(value: float, width: float) -> str:
-    """`+0.012`; of what three decimals would hide or drown, `+1.2e-07`."""
-    plain = width == 0 or 0.001 <= width < 1e6
-    return f"{value:+.3f}" if plain else f"{value:+.3g}"
+    """`+0.012` of an interval so wide."""
+    return plain(value, width, "+")
+
+
+def plain(value: float, width: float, sign: str = "") -> str:
+    """`0.012`; in an interval that three decimals would hide or drown, `1.2e-07`."""
+    return format(value, f"{sign}.3f" if width == 0 or 0.001 <= width < 1e6 else f"{sign}.3g")
 
 
 def warnings(found: Findings) -> list[str]:
@@ -61,8 +66,12 @@ def tiles(found: Findings) -> list[Tile]:
     if row.verdict == "unreliable" or row.value is None:
         out.append(Tile("value", "refused", "on logged contexts", "bad"))
     else:
-        note = f"[{row.low:.3f}, {row.high:.3f}] at {row.level:.0%}, on logged contexts"
-        out.append(Tile("value", f"{row.value:.3f}", note))
+        assert row.low is not None
+        assert row.high is not None
+        width = row.high - row.low
+        ends = f"[{plain(row.low, width)}, {plain(row.high, width)}]"
+        note = f"{ends} at {percent(row.level)}, on logged contexts"
+        out.append(Tile("value", plain(row.value, width), note))
     if apart is not None and apart.value is not None and apart.verdict != "unreliable":
         assert apart.low is not None
         assert apart.high is not None

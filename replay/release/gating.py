@@ -136,8 +136,9 @@ def gate(
     judged.insert(-2, audited(honest, settled))
     judged.append(served(settled, told, new))
     about = _about(read, rows, found, since, as_of)
-    changed = changed_rules(settled)
-    notices = (*(() if found is None else found.notices), *(() if changed is None else (changed,)))
+    about_rules = changed_rules(settled), _chosen_part(about, since, as_of)
+    notices = () if found is None else tuple(found.notices)
+    notices += tuple(said for said in about_rules if said is not None)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Gate(old, new, settled, tuple(judged), about, learn, notices, now)
 
@@ -155,6 +156,15 @@ def evaluation_of(
         level=rules.two_sided,
         **given,
     )
+
+
+def _chosen_part(about: Mapping[str, Any], *given: str | int | None) -> str | None:
+    """What a level is worth where one may choose which part of a log is judged."""
+    if given == (None, None):
+        return None
+    part = " ".join(f"{k} {about[k]}" for k, v in zip(("since", "as_of"), given, strict=True)
+                    if v is not None)  # fmt: skip
+    return f"a part of the log was judged, {part}: the level is not that of the best of several"
 
 
 def _threshold(rules: Rules, rule: str) -> float | str:

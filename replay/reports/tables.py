@@ -13,6 +13,11 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list
     ]
 
 
+def percent(level: float) -> str:
+    """A confidence level, never rounded up to certainty: `95%`, `99.5%`."""
+    return f"{100 * level:.13g}%"
+
+
 def span(value: float | None, low: float | None, high: float | None, verdict: str) -> str:
     """`0.1234 [0.1, 0.2]`, or `refused` where the number must not be believed."""
     if verdict == "unreliable" or value is None:
