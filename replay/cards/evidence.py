@@ -100,6 +100,14 @@ def experiment_of(path: str | Path) -> dict[str, Any]:
     return found
 
 
+def tried(found: Mapping[str, Any]) -> list[str]:
+    """The policies of an experiment's variants, as far as its file names them."""
+    rows = found.get("variants")
+    kept = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+    listed = [row.get("policies") for row in kept]
+    return [str(spec) for some in listed if isinstance(some, list) for spec in some]
+
+
 def experiment_blocks(found: Mapping[str, Any]) -> list[Text | Table]:
     """What an A/B test measured: the value if deployed."""
     rows = [

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from replay.cards.document import Bullets, Section
+from replay.cards.evidence import tried
 from replay.cards.given import Findings
 
 NO_USERS = "no user ids: rows treated as independent"
@@ -30,7 +31,11 @@ def _said(found: Findings) -> list[str]:
     if small:
         out.append(f"too small to be judged, hence unknown: {', '.join(small)}")
     out.append(_learning(found))
-    if all(r.truth_deployed is None for r in found.evaluation.results) and not found.experiment:
+    other = found.experiment is not None and found.policy not in tried(found.experiment)
+    if other:
+        out.append("the experiment is of other policies than this one")
+    known = any(r.truth_deployed is not None for r in found.evaluation.results)
+    if not known and (other or found.experiment is None):
         out.append(
             "value if deployed was not measured: what its own choices do to what comes next is "
             "not in these figures"

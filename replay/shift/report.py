@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from policies.errors import one_line
 from replay.reports.drawing import png
 from replay.reports.report import check_directory
-from replay.reports.tables import markdown_table
+from replay.reports.tables import markdown_table, tagless
 from replay.shift.drift import LARGE, MODERATE, Drift, Shift
 
 SHOWN = 4  # measures whose cells are drawn
@@ -58,7 +58,7 @@ def summary(found: Drift) -> str:
         f"From `{one_line(old.path)}` ({len(old)} decisions of {len(old.user_names)} users) to "
         f"`{one_line(new.path)}` ({len(new)} decisions of {len(new.user_names)} users).",
         "",
-        one_line(found.says),
+        tagless(one_line(found.says)),
         "",
         *markdown_table(("measure", "PSI", "distance", "p", "mean", "reading"), rows),
     ]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from policies.errors import one_line
 from replay.reports.drawing import png
 from replay.reports.folder import write_folder
-from replay.reports.tables import markdown_table, span
+from replay.reports.tables import markdown_table, span, tagless
 from replay.result import QUESTION
 from replay.slicing.result import Slice, Slices
 
@@ -35,7 +35,7 @@ def summary(found: Slices) -> str:
         f"Question: **{QUESTION}**, group by group. `{found.policy}`"
         + (f" against `{found.against}`." if found.against else "."),
         "",
-        f"{found.says[:1].upper()}{found.says[1:]}.",
+        f"{tagless(found.says[:1].upper() + found.says[1:])}.",
         "",
         *tables(found),
     ]

@@ -244,7 +244,13 @@ def test_gate_experiment_and_rollouts_are_quoted(tips: Log, tmp_path: Path) -> N
     assert "the gate refused it" in limits
     assert "the gate judged another log than this one" in limits
     assert "gate: rules were changed: margin -1.0" in limits
-    assert not any("value if deployed was not measured" in x for x in bullets(made, "Limits"))
+    assert "the experiment is of other policies than this one" in limits
+    assert any("value if deployed was not measured" in x for x in limits)
+    tried["variants"] = [{"variant": v, "policies": [p]} for v, p in (("a", SPEC), ("b", "random"))]
+    (tmp_path / "experiment.json").write_text(json.dumps(tried))
+    ours = card(tips, "random", experiment=str(tmp_path / "experiment.json"))
+    assert not any("if deployed was not measured" in x or "of other policies" in x
+                   for x in bullets(ours, "Limits"))  # fmt: skip
     assert table(made, "Rollout history", "Changes").rows[0][1] == "ann"
     assert len(table(made, "Rollout history", "Changes").rows) == 1
     assert table(made, "Question answered", "Differences of the exp").rows[0][2:4] == [

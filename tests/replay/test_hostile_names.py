@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from journal import Log, log_of_frame
 from policies import BadInput
-from replay import card, slices
+from replay import card, drift, slices
 from replay.cards.given import Findings
 from replay.cards.summary import headline, plain, tiles
 from replay.judged import Difference
@@ -47,12 +48,14 @@ def test_arms_with_hostile_names_have_a_card_and_slices(tmp_path: Path) -> None:
     made = card(log, "linucb:epsilon=0.5", champion="random", reference_log=log)
     made.report(tmp_path / "card")
     slices(log, "random").report(tmp_path / "slices")
+    drift(log, log.take(np.arange(300))).report(tmp_path / "drift")
     for page in tmp_path.rglob("*.md"):
         width = 0
         for line in page.read_text().splitlines():
             cells = line.count("|") if line.startswith("|") else 0
             assert not width or not cells or cells == width, line
             width = cells
+        assert not re.search(r"(?<!\\)<b>", page.read_text())
     assert "<b>x" not in (tmp_path / "card" / "card.html").read_text()
     for page in tmp_path.rglob("*.json"):
         json.loads(page.read_text(), parse_constant=lambda text: pytest.fail(text))
