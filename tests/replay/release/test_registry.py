@@ -315,38 +315,6 @@ def test_a_card_of_another_policy(registry: Any, tmp_path: Path) -> None:
     assert (done.code, done.out) == (1, f"refused: the card is of other policies, {B}\n")
 
 
-def test_a_card_is_of_its_first_policy(registry: Any, tmp_path: Path) -> None:
-    """Every card evaluates `random` and the champion too: it is not theirs."""
-    card = tmp_path / "card"
-    card.mkdir()
-    (card / "metrics.json").write_text(json.dumps({"policies": [{"policy": B}, {"policy": A}]}))
-    (card / "card.md").write_text("# B\n")
-    done = registry.run("promote", A, "--gate", registry.gate("random", A), "--card", card)
-    assert (done.code, done.out) == (1, f"refused: the card is of other policies, {B}\n")
-    registry.promote(B, "random", "--card", card)
-
-
-@pytest.mark.parametrize("kept", [0, 1])
-def test_lines_that_are_gone_are_not_built_upon(registry: Any, kept: int) -> None:
-    """The pointer is written last: it cannot be ahead unless somebody took lines away."""
-    registry.promote(A)
-    registry.promote(B, A)
-    path, pointer = registry.path / "rollouts.jsonl", registry.path / "champion.json"
-    lines, said = path.read_bytes().splitlines(keepends=True), pointer.read_bytes()
-    path.write_bytes(b"".join(lines[:kept]))
-    before = contents(registry.path)
-    gate = registry.gate(A, "random")
-    for arguments in (("promote", "random", "--gate", gate), ("rollback", "--to", "v0001-0")):
-        done = registry.run(*arguments)
-        assert done.code == 2
-        assert "rollouts.jsonl: must hold the line of v0002-" in done.err
-    assert registry.run("history").code == 1
-    assert contents(registry.path) == before
-    path.write_bytes(b"".join(lines))
-    registry.promote("random", B)
-    assert pointer.read_bytes() != said
-
-
 def test_rollouts_vouch_for_each_other(registry: Any) -> None:
     """Each line holds the hash of the one before, and what a model card shows of it."""
     registry.promote(A)
