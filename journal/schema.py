@@ -14,6 +14,7 @@ VERSION = 1
 TIME = pa.timestamp("us", tz="UTC")
 
 LARGEST = 1e100
+LEAST_SPAN = 1e-100  # squares of smaller rewards are 0, and so would be their error
 """Size of a context's entry or a reward: what a policy or estimator makes of it stays finite."""
 
 REQUIRED = ("decision_id", "user_id", "decided_at", "candidate_ids", "context", "action")
@@ -87,7 +88,10 @@ def about(
     """
     span = _said(schema, "reward_range", path)
     if span is not None and not _is_range(span):
-        rule = f"must be [low, high], low < high, at most {LARGEST:g} in size"
+        rule = (
+            f"must be [low, high], low < high, at most {LARGEST:g} in size and at least "
+            f"{LEAST_SPAN:g} apart"
+        )
         raise BadInput(f"{path}: reward_range", rule, span)
     world = _said(schema, "world", path)
     if world is not None and not isinstance(world, dict):
@@ -124,7 +128,9 @@ def _texts(schema: pa.Schema, key: str, path: str) -> tuple[str, ...]:
 
 def _is_range(span: Any) -> bool:
     numbers = isinstance(span, list) and all(type(x) in (int, float) for x in span)
-    return numbers and len(span) == 2 and -LARGEST <= span[0] < span[1] <= LARGEST
+    if not numbers or len(span) != 2 or not -LARGEST <= span[0] < span[1] <= LARGEST:
+        return False
+    return float(span[1]) - float(span[0]) >= LEAST_SPAN
 
 
 def _said(schema: pa.Schema, key: str, path: str) -> Any:

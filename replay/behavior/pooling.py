@@ -93,6 +93,7 @@ def pooled(
         return logger, Pooling("own", shares, assigned, f"between the loggers, {against}")
     turn = _posterior(log, loggers, rows) if assigned == BY_USER else _shares(loggers, rows)
     pmf = np.einsum("ij,ji->i", np.repeat(turn, np.diff(log.offsets), axis=0), loggers.pmf)
+    pmf = np.minimum(pmf, 1.0)  # shares sum to 1 but for rounding
     doubt = None
     if against is not None:
         doubt = f"balanced weights as asked, but between the loggers, {against}: biased if by rule"

@@ -19,6 +19,8 @@ def gate_of(path: str | Path) -> dict[str, Any]:
         raise BadInput(str(path), "must be a gate.json: an object with passed and rules")
     if not all(isinstance(rule, dict) and "rule" in rule for rule in rules):
         raise BadInput(str(path), "must be a gate.json: each of its rules an object with rule")
+    if found["passed"] and any(rule.get("verdict") == "FAIL" for rule in rules):
+        raise BadInput(str(path), "contradicts itself: passed, and a rule failed")
     return found
 
 
@@ -96,6 +98,14 @@ def experiment_of(path: str | Path) -> dict[str, Any]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise BadInput(str(path), "must be an experiment.json: an object with differences")
     return found
+
+
+def tried(found: Mapping[str, Any]) -> list[str]:
+    """The policies of an experiment's variants, as far as its file names them."""
+    rows = found.get("variants")
+    kept = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+    listed = [row.get("policies") for row in kept]
+    return [str(spec) for some in listed if isinstance(some, list) for spec in some]
 
 
 def experiment_blocks(found: Mapping[str, Any]) -> list[Text | Table]:

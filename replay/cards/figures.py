@@ -13,7 +13,7 @@ from replay.cards.given import Findings
 from replay.judged import AUTO, Row
 from replay.online.scorer import QUANTILES
 from replay.reports.report import OTHER_QUESTION, silence_notes
-from replay.reports.tables import span
+from replay.reports.tables import percent, span
 from replay.result import QUESTION
 from replay.shift.drift import LARGE, MODERATE
 from replay.slicing import Slice
@@ -113,7 +113,7 @@ def metrics(found: Findings) -> Section:
          d.verdict)
         for d in found.evaluation.differences
     ]  # fmt: skip
-    level = f"{found.row.level:.0%}"
+    level = percent(found.row.level)
     blocks: list[Block] = [Text(believe(found), strong=True), _estimates(found)]
     blocks.append(Table(f"Estimates, intervals of {level} over users", header, rows))
     if paired:

@@ -1,6 +1,10 @@
 """What a card's figures cannot say: every notice, every reason, and what nobody measured."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from replay.cards.document import Bullets, Section
+from replay.cards.evidence import tried
 from replay.cards.given import Findings
 
 NO_USERS = "no user ids: rows treated as independent"
@@ -27,7 +31,11 @@ def _said(found: Findings) -> list[str]:
     if small:
         out.append(f"too small to be judged, hence unknown: {', '.join(small)}")
     out.append(_learning(found))
-    if all(r.truth_deployed is None for r in found.evaluation.results) and not found.experiment:
+    other = found.experiment is not None and found.policy not in tried(found.experiment)
+    if other:
+        out.append("the experiment is of other policies than this one")
+    known = any(r.truth_deployed is not None for r in found.evaluation.results)
+    if not known and (other or found.experiment is None):
         out.append(
             "value if deployed was not measured: what its own choices do to what comes next is "
             "not in these figures"
@@ -45,13 +53,27 @@ def _said(found: Findings) -> list[str]:
         out.append("latency and fallbacks were not measured")
     if found.gate is None:
         out.append("no gate was held for this card")
-    elif not found.gate["passed"]:
-        out.append("the gate refused it")
+    else:
+        if not found.gate["passed"]:
+            out.append("the gate refused it")
+        out += _of_gate(found.gate, found)
     out.append(
         "slices are of what the log knows; a group that no column names (age, illness, language) "
         "was not looked at"
     )
     return out
+
+
+def _of_gate(gate: Mapping[str, Any], found: Findings) -> list[str]:
+    """What the gate's own figures rest on, where that is not what the card's rest on."""
+    about = gate.get("log")
+    other = isinstance(about, Mapping) and about.get("sha256") != found.log.sha256
+    out = ["the gate judged another log than this one"] if other else []
+    if found.champion is not None and gate.get("champion") != found.champion:
+        out.append("the gate was against another policy than this card's champion")
+    said = gate.get("notices")
+    notices = [n for n in said if isinstance(n, str)] if isinstance(said, list) else []
+    return out + [f"gate: {n}" for n in notices if n not in found.evaluation.notices]
 
 
 def _reasons(found: Findings) -> dict[str, list[str]]:

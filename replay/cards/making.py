@@ -74,6 +74,8 @@ def card(
     if base == spec:
         raise BadInput("--champion", "must be another policy than --policy", champion)
     said = None if gate is None else gate_of(gate)
+    if said is not None and said.get("challenger") != spec:
+        raise BadInput("--gate", f"must be of this policy, {spec}", said.get("challenger"))
     measured = None if experiment is None else experiment_of(experiment)
     rollouts = [] if registry is None else rollouts_of(registry)
     online = None if metrics is None else online_of(metrics)

@@ -4,6 +4,7 @@ from replay.cards.document import Tile, Tone
 from replay.cards.figures import TONES, latency
 from replay.cards.given import Findings
 from replay.online.scorer import QUANTILES
+from replay.reports.tables import percent
 from replay.result import QUESTION
 
 TOLD = 0.99  # the quantile of latency that the summary shows
@@ -25,12 +26,24 @@ def headline(found: Findings) -> tuple[str, Tone]:
         return f"Its value can be read, its difference to {than} cannot.", "wary"
     assert apart.low is not None
     assert apart.high is not None
-    span = f"{apart.value:+.3f} [{apart.low:+.3f}, {apart.high:+.3f}] a decision, {QUESTION}"
+    ends = ", ".join(signed(x, apart.high - apart.low) for x in (apart.low, apart.high))
+    span = f"{signed(apart.value, apart.high - apart.low)} [{ends}] a decision, {QUESTION}"
+    wary = "" if apart.verdict == "reliable" else f" With caution: {apart.reasons[0]}."
     if apart.low > 0:
-        return f"Better than {than}: {span}.", "good" if row.verdict == "reliable" else "wary"
+        return f"Better than {than}: {span}.{wary}", "wary" if wary else "good"
     if apart.high < 0:
-        return f"Worse than {than}: {span}.", "bad"
-    return f"Not shown to differ from {than}: {span}.", "wary"
+        return f"Worse than {than}: {span}.{wary}", "bad"
+    return f"Not shown to differ from {than}: {span}.{wary}", "wary"
+
+
+def signed(value: float, width: float) -> str:
+    """`+0.012` of an interval so wide."""
+    return plain(value, width, "+")
+
+
+def plain(value: float, width: float, sign: str = "") -> str:
+    """`0.012`; in an interval that three decimals would hide or drown, `1.2e-07`."""
+    return format(value, f"{sign}.3f" if width == 0 or 0.001 <= width < 1e6 else f"{sign}.3g")
 
 
 def warnings(found: Findings) -> list[str]:
@@ -53,15 +66,21 @@ def tiles(found: Findings) -> list[Tile]:
     if row.verdict == "unreliable" or row.value is None:
         out.append(Tile("value", "refused", "on logged contexts", "bad"))
     else:
-        note = f"[{row.low:.3f}, {row.high:.3f}] at {row.level:.0%}, on logged contexts"
-        out.append(Tile("value", f"{row.value:.3f}", note))
+        assert row.low is not None
+        assert row.high is not None
+        width = row.high - row.low
+        ends = f"[{plain(row.low, width)}, {plain(row.high, width)}]"
+        note = f"{ends} at {percent(row.level)}, on logged contexts"
+        out.append(Tile("value", plain(row.value, width), note))
     if apart is not None and apart.value is not None and apart.verdict != "unreliable":
         assert apart.low is not None
         assert apart.high is not None
-        tone: Tone = "good" if apart.low > 0 else "bad" if apart.high < 0 else "wary"
-        note = f"[{apart.low:+.3f}, {apart.high:+.3f}], paired"
+        clear = apart.low > 0 and apart.verdict == "reliable"
+        tone: Tone = "good" if clear else "bad" if apart.high < 0 else "wary"
+        width = apart.high - apart.low
+        note = f"[{signed(apart.low, width)}, {signed(apart.high, width)}], paired"
         who = "logged" if found.champion is None else "the champion"
-        out.append(Tile(f"difference to {who}", f"{apart.value:+.3f}", note, tone))
+        out.append(Tile(f"difference to {who}", signed(apart.value, width), note, tone))
     ess = "unknown" if row.ess is None else f"{row.ess:.0f}"
     support = "unknown" if row.support is None else f"{row.support:.1%}"
     out.append(Tile("verdict", row.verdict, f"ess {ess}, support {support}", TONES[row.verdict]))

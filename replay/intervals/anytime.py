@@ -22,8 +22,8 @@ def anytime(rounds: Rounds, estimate: Estimate, level: float, seed: int = 0) -> 
     Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas, 2021 (Theorem 2.2), with the standard
     error of a mean over users (CR1), widened for few users as Student's t is. Time is the
     number of rounds so far; the sequence is narrowest at 20/7 of the rounds of the first
-    seven days, which no later look changes. Rounds without `days` are their own clock, with
-    the narrowest point at 2,000.
+    seven days, which no later look changes; where these have none, days count from the first
+    round's on. Rounds without `days` are their own clock, with the narrowest point at 2,000.
 
     The same people return every day, and what makes them differ does not average out. That
     part makes later looks resemble earlier ones more than independent rounds would: with v
@@ -44,12 +44,14 @@ def clock_of(rounds: Rounds) -> tuple[float, float]:
     """(rounds so far, the number of rounds where the sequence is narrowest)."""
     if rounds.days is None:
         return float(len(rounds)), PEAK_ROUNDS
-    day = math.floor(float(rounds.days.max())) + 1
+    begin = math.floor(float(rounds.days.min()))
+    begin = 0 if begin < FIRST_LOOK else begin  # nobody decided in the first week: from then on
+    day = math.floor(float(rounds.days.max())) - begin + 1
     if day < FIRST_LOOK:
         raise NotComputable(
             f"anytime: the first look is on day {FIRST_LOOK}, these decisions end on day {day}"
         )
-    first = float((rounds.days < FIRST_LOOK).sum())
+    first = float((rounds.days < begin + FIRST_LOOK).sum())
     return float(len(rounds)), first * PEAK_DAY / FIRST_LOOK
 
 

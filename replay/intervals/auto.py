@@ -1,6 +1,7 @@
 """`auto`: a fixed rule, whose coverage is measured with the choice included."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from replay.rounds import Rounds
 ROBUST = "cressie-read by user"
 BOTH = "cressie-read by user, intersected with t from the design variance"
 SPENT = 0.7  # of what may be missed, by the wider interval of the two that are intersected
+MEET = 0.95  # the level at which the two are held against each other
 ENOUGH = 10.0  # users of equal size, below which none can be said to be like the others
 ALIKE = 1.5  # a design effect up to which one user's rewards look independent
 
@@ -25,15 +27,36 @@ def auto(rounds: Rounds, estimate: Estimate, level: float, seed: int = 0) -> Spa
 
     1. `cressie-read` by user, with the largest weight any candidate could have had.
     2. Where all pmfs are logged and the design effect is at most 1.5: that interval, at
-       the level 1 - 0.7 (1 - level), intersected with `modelled`. An empty intersection
-       leaves the first.
+       the level 1 - 0.7 (1 - level), intersected with `model_of`. Where the two do not
+       meet at the level 0.95, the first alone, at every level.
+
+    A higher level's interval holds a lower one's. Two that meet at 0.95 may part below it,
+    and a nested intersection would there be a point: unless the one's middle lies in the
+    other at every level, the interval below 0.95 is that of 0.95, shrunk about its middle.
     """
     if choice(rounds) == ROBUST:
         return cressie_read(rounds, estimate, level, seed)
-    robust = cressie_read(rounds, estimate, 1 - SPENT * (1 - level), seed)
-    narrow = modelled(rounds, level)
-    low, high = max(robust[0], narrow[0]), min(robust[1], narrow[1])
-    return (low, high) if low <= high else robust
+    model = model_of(rounds)
+
+    def robust(at: float) -> Span:
+        return cressie_read(rounds, estimate, 1 - SPENT * (1 - at), seed)
+
+    def both(at: float) -> Span:
+        (low, high), narrow = robust(at), model.at(at)
+        return max(low, narrow[0]), min(high, narrow[1])
+
+    low, high = both(max(level, MEET))
+    if not _is_span((low, high)) or (level > MEET and not _is_span(both(MEET))):
+        return robust(level)
+    if level >= MEET or _is_span(both(0.0)):
+        return both(level)
+    middle, half = (low + high) / 2, (high - low) / 2
+    half *= t_value(level, model.dof) / t_value(MEET, model.dof)
+    return middle - half, middle + half
+
+
+def _is_span(ends: Span) -> bool:
+    return ends[0] <= ends[1]
 
 
 def choice(rounds: Rounds) -> str:
@@ -43,7 +66,22 @@ def choice(rounds: Rounds) -> str:
     return BOTH if alike else ROBUST
 
 
-def modelled(rounds: Rounds, level: float) -> Span:
+@dataclass(frozen=True)
+class Modelled:
+    """A t interval, ready at many levels."""
+
+    value: float
+    error: float
+    dof: float
+    span: Span
+
+    def at(self, level: float) -> Span:
+        """The interval, within the reward range; at the level 0 the value alone."""
+        half = t_value(level, self.dof) * self.error
+        return max(self.span[0], self.value - half), min(self.span[1], self.value + half)
+
+
+def model_of(rounds: Rounds) -> Modelled:
     """Calibrated `sndr` with at least the variance that the logged pmfs imply.
 
     The variance is the larger of two: by user with leverage correction (CR2; Bell &
@@ -65,9 +103,8 @@ def modelled(rounds: Rounds, level: float) -> Span:
     designed = (drawn.variance + float(q_pi.var())) / n
     error = math.sqrt(max(clustered, designed + between))
     rows = drawn.rows * (designed / drawn.variance * n) ** 2 if drawn.variance > 0 else math.inf
-    half = t_value(level, max(2.0, min(rounds.equal_users - 1, rows))) * error
-    low, high = rounds.reward_range
-    return max(low, found.value - half), min(high, found.value + half)
+    dof = max(2.0, min(rounds.equal_users - 1, rows))
+    return Modelled(found.value, error, dof, rounds.reward_range)
 
 
 def design_effect(rounds: Rounds) -> float:

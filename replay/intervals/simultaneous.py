@@ -5,7 +5,7 @@ from scipy.special import stdtr
 
 from policies.arrays import Floats
 from replay.estimators.calibrated import calibrated
-from replay.intervals.auto import BOTH, choice, modelled
+from replay.intervals.auto import BOTH, choice, model_of
 from replay.intervals.cressie_read import cressie_read
 from replay.intervals.cressie_users import Span
 from replay.rounds import Rounds
@@ -81,7 +81,7 @@ def widened(rounds: Rounds, span: Span, level: float) -> Span:
     """
     if choice(rounds) != BOTH:
         return span
-    robust, narrow = cressie_read(rounds, calibrated(rounds), level), modelled(rounds, level)
+    robust, narrow = cressie_read(rounds, calibrated(rounds), level), model_of(rounds).at(level)
     return min(span[0], robust[0], narrow[0]), max(span[1], robust[1], narrow[1])
 
 

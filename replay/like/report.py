@@ -1,6 +1,5 @@
 """The folder of `study --like`: study.json, summary.md and one plot."""
 
-import io
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from policies.errors import one_line
 from replay.like.result import LikeStudy
 from replay.like.trust import Pair
+from replay.reports.drawing import png
 from replay.reports.report import check_directory
 from replay.result import QUESTION as ON_LOGGED
 from sim.deployment import QUESTION as IF_DEPLOYED
@@ -108,9 +108,7 @@ def plot(found: LikeStudy) -> bytes:
     right.set_ylim(len(names) - 0.5, -0.5)
     right.set_xlabel("truth in this world, reward per decision")
     right.legend(fontsize=7)
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110, metadata={"Software": None})
-    return out.getvalue()
+    return png(figure)
 
 
 def _label(policy: str) -> str:

@@ -1,6 +1,5 @@
 """The folder of `experiment`: experiment.json, summary.md and the differences by day."""
 
-import io
 import json
 import os
 from pathlib import Path
@@ -11,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from policies.errors import one_line
 from replay.online.experiment import ASSUMES, QUESTION, Difference, Experimented
+from replay.reports.drawing import png
 from replay.reports.report import check_directory
 from replay.reports.tables import markdown_table, span
 
@@ -127,6 +127,4 @@ def plot(found: Experimented) -> bytes:
     for axes in panels:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[-1].set_xlabel(f"end of day; {QUESTION}")
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110, metadata={"Software": None})
-    return out.getvalue()
+    return png(figure)

@@ -1,6 +1,5 @@
 """The folder of `replay shadow`: shadow.json, summary.md and one plot."""
 
-import io
 import json
 import os
 from pathlib import Path
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 
 from policies.errors import one_line
 from replay.online.shadow_result import ShadowReport, ShadowValue
+from replay.reports.drawing import png
 from replay.reports.report import OTHER_QUESTION, check_directory
 from replay.reports.tables import markdown_table, span
 from replay.result import QUESTION
@@ -69,9 +69,7 @@ def plot(found: ShadowReport) -> bytes:
         _panel(axes, value)
     figure.align_ylabels()
     panels[-1].set_xlabel("day of the shadow; the first look is on day 7")
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110, metadata={"Software": None})
-    return out.getvalue()
+    return png(figure)
 
 
 def _panel(axes: Axes, value: ShadowValue) -> None:

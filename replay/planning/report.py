@@ -1,6 +1,5 @@
 """The folder of `plan`: plan.json, summary.md and one plot."""
 
-import io
 import json
 import os
 from pathlib import Path
@@ -9,8 +8,9 @@ from matplotlib.figure import Figure
 
 from policies.errors import one_line
 from replay.planning.result import PATIENCE, QUESTIONS, Part, Plan, Row, Span
+from replay.reports.drawing import png
 from replay.reports.report import check_directory
-from replay.reports.tables import markdown_table
+from replay.reports.tables import markdown_table, percent
 
 OFF = "#2166ac"
 TEST = "#b2182b"
@@ -66,7 +66,7 @@ def _part(part: Part, level: float) -> list[str]:
         return [*lines, "Refused.", "", *(f"- {one_line(reason)}" for reason in part.reasons)]
     if part.between is not None:
         lines += [f"Between users the standard deviation is {part.between:.3f}.", ""]
-    header = [f"{level:.0%}" if h == "95%" else h for h in HEADER]
+    header = [percent(level) if h == "95%" else h for h in HEADER]
     lines += [*markdown_table(header, [_cells(row) for row in part.rows]), ""]
     lines += markdown_table(MORE, [_more(row) for row in part.planned])
     whys = [row.more.why for row in part.planned if row.more and row.more.why]
@@ -142,6 +142,4 @@ def plot(found: Plan) -> bytes:
         axes.set_xlabel("exploration floor of the logger")
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=7)
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110, metadata={"Software": None})
-    return out.getvalue()
+    return png(figure)

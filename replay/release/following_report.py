@@ -1,6 +1,5 @@
 """What `follow-up` prints, and its folder: follow-up.json, summary.md and one plot."""
 
-import io
 import json
 import os
 from pathlib import Path
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 
 from policies.errors import one_line
 from replay.release.following import DEPLOYED, FollowUp
+from replay.reports.drawing import png
 from replay.reports.report import check_directory
 from replay.reports.tables import markdown_table
 from replay.result import QUESTION
@@ -90,9 +90,7 @@ def plot(found: FollowUp) -> bytes:
     axes.set_title(f"{found.rollout.new}: {found.verdict or 'no promise'}", fontsize=9)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=7)
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110, metadata={"Software": None})
-    return out.getvalue()
+    return png(figure)
 
 
 def _span(low: float | None, high: float | None) -> str:

@@ -104,6 +104,17 @@ def rules_of(given: GivenRules) -> Rules:
     return _checked(read, where)
 
 
+def changed_rules(rules: Rules) -> str | None:
+    """What is not as by default, in words; None: all is."""
+    kept = Rules()
+    moved = [
+        f"{f.name} {getattr(rules, f.name)} (by default {f.default})"
+        for f in fields(Rules)
+        if getattr(rules, f.name) != getattr(kept, f.name)
+    ]
+    return f"rules were changed: {', '.join(moved)}" if moved else None
+
+
 def default_rules() -> str:
     """The rules file with every default, each key with its reason."""
     said = ((f.name, f.default) for f in fields(Rules))

@@ -24,7 +24,7 @@ from replay.online.scorer import online_of
 from replay.release.gate_evidence import audited, judged_by_log, looks
 from replay.release.gate_finding import FAIL, Finding, not_judged
 from replay.release.gate_latency import decision_times, latency, served
-from replay.release.gate_rules import GivenRules, Rules, rules_of
+from replay.release.gate_rules import GivenRules, Rules, changed_rules, rules_of
 from replay.release.gate_slices import slice_floor
 from replay.result import QUESTION, Evaluation
 
@@ -136,7 +136,9 @@ def gate(
     judged.insert(-2, audited(honest, settled))
     judged.append(served(settled, told, new))
     about = _about(read, rows, found, since, as_of)
+    about_rules = changed_rules(settled), _chosen_part(about, since, as_of)
     notices = () if found is None else tuple(found.notices)
+    notices += tuple(said for said in about_rules if said is not None)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Gate(old, new, settled, tuple(judged), about, learn, notices, now)
 
@@ -154,6 +156,15 @@ def evaluation_of(
         level=rules.two_sided,
         **given,
     )
+
+
+def _chosen_part(about: Mapping[str, Any], *given: str | int | None) -> str | None:
+    """What a level is worth where one may choose which part of a log is judged."""
+    if given == (None, None):
+        return None
+    part = " ".join(f"{k} {about[k]}" for k, v in zip(("since", "as_of"), given, strict=True)
+                    if v is not None)  # fmt: skip
+    return f"a part of the log was judged, {part}: the level is not that of the best of several"
 
 
 def _threshold(rules: Rules, rule: str) -> float | str:

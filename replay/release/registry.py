@@ -14,6 +14,7 @@ from pathlib import Path
 from policies.champion import Champion, PriorFile, dump, parse, policy_of
 from policies.errors import BadInput
 from policies.features import NAME as FEATURES
+from policies.features import parse_instant
 from policies.policy import Policy
 from policies.prior import priors_in
 from policies.spec import canonical
@@ -166,10 +167,11 @@ def recover(registry: Path) -> tuple[Rollouts, list[str]]:
 
     The only writer calls it.
 
-    Raises `BadInput` when lines were edited.
+    Raises `BadInput` when lines were edited, or are gone.
     """
     rollouts = read_rollouts(registry)
     check_sound(rollouts)
+    _check_whole(registry, rollouts)
     notices: list[str] = []
     if rollouts.torn:
         cut(registry / NAME, rollouts.whole)
@@ -183,6 +185,21 @@ def recover(registry: Path) -> tuple[Rollouts, list[str]]:
         replace_file(registry / POINTER, dump(current.champion).encode())
         notices.append(f"{POINTER}: was not what {NAME} says, written again")
     return rollouts, notices
+
+
+def _check_whole(registry: Path, rollouts: Rollouts) -> None:
+    """Raises `BadInput` when lines are gone: the pointer is never ahead of them by itself."""
+    said, last = pointed(registry), rollouts.current
+    if said is None or said.since in [r.at for r in rollouts.all]:
+        return
+    try:
+        since = parse_instant(said.since, f"{POINTER}: since")
+    except BadInput:
+        return  # edited: it tells nothing
+    if last is None or since > parse_instant(last.at, f"{NAME}: at"):
+        until = "it has none" if last is None else f"it ends at {last.at}"
+        rule = f"must hold the line of {said.version}, the champion since {said.since}"
+        raise BadInput(NAME, f"{rule} by {POINTER}; {until}: restore it")
 
 
 def pointed(registry: Path) -> Champion | None:

@@ -26,6 +26,7 @@ def login_name() -> str:
         return f"uid {os.getuid()}"
 
 
+CARD_PAGE = "card.md"
 LONGEST = 1000  # characters of a reason or a name
 
 
@@ -59,6 +60,8 @@ def card_files(directory: Path, policy: Policy) -> tuple[dict[str, Source], list
     doubts = []
     if metrics.is_file():
         specs, spec = _specs(metrics), canonical(policy)
+        if (directory / CARD_PAGE).is_file():
+            specs = specs[:1]  # a card is of its first policy, the others are what it is held to
         if spec not in specs:
             doubts.append(f"the card is of other policies, {', '.join(specs) or 'none'}")
     return {f"{CARD}{p.relative_to(directory).as_posix()}": p for p in files}, doubts

@@ -1,7 +1,7 @@
 """How a comparison of many reads: in the terminal, and in summary.md."""
 
 from replay.comparing import Comparison, Joint
-from replay.reports.tables import span
+from replay.reports.tables import percent, span
 
 HEADER = ("policy", "value [interval for all together]", "verdict")
 
@@ -14,13 +14,13 @@ def sentences(found: Comparison) -> list[str]:
         return [*out, "No estimate of theirs is to be believed, so none is the best."]
     best = next(j for j in found.intervals if j.policy == found.best)
     clear = (
-        f"is clearly the best ({found.level:.0%})"
+        f"is clearly the best ({percent(found.level)})"
         if found.best_is_clear
         else "is not clearly better than all others"
     )
     out.append(
-        f"Best by {found.estimator}: {best.policy}, {_text(best)} at {found.level:.0%} for all "
-        f"{found.tried} together; it {clear}."
+        f"Best by {found.estimator}: {best.policy}, {_text(best)} at {percent(found.level)} for "
+        f"all {found.tried} together; it {clear}."
     )
     return out
 

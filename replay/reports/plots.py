@@ -1,7 +1,5 @@
 """The plots of the results folder, each a PNG in bytes."""
 
-import io
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,6 +7,7 @@ from matplotlib.figure import Figure
 from policies.arrays import Floats
 from policies.errors import one_line
 from replay.learners import LEARNERS
+from replay.reports.drawing import png
 from replay.result import QUESTION, Evaluation, PolicyResult
 
 MOST = 24  # policies in a plot; of more, nobody tells the lines apart
@@ -45,7 +44,7 @@ def plot_estimates(found: Evaluation) -> bytes:
     axes.set_xlabel(f"{QUESTION}, reward per decision")
     _say_what_is_left_out(axes, found)
     axes.legend(fontsize=7)
-    return _png(figure)
+    return png(figure)
 
 
 def plot_learning(found: Evaluation) -> bytes:
@@ -66,7 +65,7 @@ def plot_learning(found: Evaluation) -> bytes:
     axes.set_ylabel("running snips, reward per decision")
     _say_what_is_left_out(axes, found)
     axes.legend(fontsize=7)
-    return _png(figure)
+    return png(figure)
 
 
 def plot_weights(found: Evaluation) -> bytes:
@@ -86,7 +85,7 @@ def plot_weights(found: Evaluation) -> bytes:
     _say_what_is_left_out(axes, found)
     if axes.lines:
         axes.legend(fontsize=7)
-    return _png(figure)
+    return png(figure)
 
 
 def shown(found: Evaluation) -> list[PolicyResult]:
@@ -116,9 +115,3 @@ def _short(policy: str) -> str:
     """A label: no more than fits, and no formula, which is what a `$` would begin."""
     text = one_line(policy if len(policy) <= 44 else f"{policy[:43]}…")
     return text.replace("$", r"\$")
-
-
-def _png(figure: Figure) -> bytes:
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110, metadata={"Software": None})
-    return out.getvalue()

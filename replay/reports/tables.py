@@ -1,5 +1,6 @@
 """How a table and a value with its interval are written."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,8 +10,21 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list
     return [
         f"| {' | '.join(header)} |",
         f"| {' | '.join('---' for _ in header)} |",
-        *(f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |" for row in rows),
+        *(
+            f"| {' | '.join(tagless(str(cell)).replace('|', '/') for cell in row)} |"
+            for row in rows
+        ),
     ]
+
+
+def tagless(text: str) -> str:
+    """Text in which no name from a log is a tag; `<` before a number stays as it is."""
+    return re.sub(r"(?<!\\)<(?=[A-Za-z/!?])", r"\\<", text)
+
+
+def percent(level: float) -> str:
+    """A confidence level, never rounded up to certainty: `95%`, `99.5%`."""
+    return f"{100 * level:.13g}%"
 
 
 def span(value: float | None, low: float | None, high: float | None, verdict: str) -> str:

@@ -1,6 +1,5 @@
 """The folder of `drift`: drift.json, summary.md and one plot."""
 
-import io
 import json
 import os
 from pathlib import Path
@@ -10,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from policies.errors import one_line
+from replay.reports.drawing import png
 from replay.reports.report import check_directory
-from replay.reports.tables import markdown_table
+from replay.reports.tables import markdown_table, tagless
 from replay.shift.drift import LARGE, MODERATE, Drift, Shift
 
 SHOWN = 4  # measures whose cells are drawn
@@ -58,7 +58,7 @@ def summary(found: Drift) -> str:
         f"From `{one_line(old.path)}` ({len(old)} decisions of {len(old.user_names)} users) to "
         f"`{one_line(new.path)}` ({len(new)} decisions of {len(new.user_names)} users).",
         "",
-        one_line(found.says),
+        tagless(one_line(found.says)),
         "",
         *markdown_table(("measure", "PSI", "distance", "p", "mean", "reading"), rows),
     ]
@@ -94,9 +94,7 @@ def plot(found: Drift) -> bytes:
     for i, s in enumerate(panels):
         _cells(figure.add_subplot(grid[i // 2, 2 + i % 2]), s)
     figure.legend(*figure.axes[-1].get_legend_handles_labels(), loc="outside upper right", ncols=2)
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110, metadata={"Software": None})
-    return out.getvalue()
+    return png(figure)
 
 
 def _cells(axes: Axes, s: Shift) -> None:

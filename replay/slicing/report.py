@@ -1,14 +1,14 @@
 """The folder of `slices`: slices.json, summary.md and a forest plot."""
 
-import io
 import json
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from policies.errors import one_line
+from replay.reports.drawing import png
 from replay.reports.folder import write_folder
-from replay.reports.tables import markdown_table, span
+from replay.reports.tables import markdown_table, span, tagless
 from replay.result import QUESTION
 from replay.slicing.result import Slice, Slices
 
@@ -35,7 +35,7 @@ def summary(found: Slices) -> str:
         f"Question: **{QUESTION}**, group by group. `{found.policy}`"
         + (f" against `{found.against}`." if found.against else "."),
         "",
-        f"{found.says[:1].upper()}{found.says[1:]}.",
+        f"{tagless(found.says[:1].upper() + found.says[1:])}.",
         "",
         *tables(found),
     ]
@@ -106,9 +106,7 @@ def chance(p: float | None) -> str:
 
 def plot(found: Slices) -> bytes:
     """Value and difference of every judged slice with its interval, the whole log's as a line."""
-    out = io.BytesIO()
-    figure(found).savefig(out, format="png", dpi=110, metadata={"Software": None})
-    return out.getvalue()
+    return png(figure(found))
 
 
 def figure(found: Slices) -> Figure:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from replay.reports.tables import percent
 from replay.result import QUESTION
 from replay.verdict import Verdict
 
@@ -118,7 +119,7 @@ class Slices:
         )  # fmt: skip
         if self.better:
             found += f", in {len(self.better)} better"
-        return f"{found} ({self.level:.0%}, Holm){small}"
+        return f"{found} ({percent(self.level)}, Holm){small}"
 
     def to_dict(self) -> dict[str, Any]:
         """The object of `--json`; every number is finite."""

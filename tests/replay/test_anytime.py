@@ -55,6 +55,18 @@ def test_no_later_look_moves_the_tuning() -> None:
     assert clock_of(some(None)) == (600, PEAK_ROUNDS)
 
 
+def test_a_first_week_without_a_decision_is_left_out() -> None:
+    """Days are counted from some event; what came a week or more after it starts the clock."""
+    days = np.linspace(0, 20.5, 600)
+    early, late = some(days), some(days + 11)
+    assert clock_of(late) == clock_of(early)
+    spans = [anytime(r, ESTIMATORS["snips"](r), 0.95) for r in (early, late)]
+    assert spans[0] == spans[1]
+    with pytest.raises(NotComputable, match="end on day 3"):
+        clock_of(some(np.full(600, 40.0) + days / 10))
+    assert clock_of(some(days + 3))[1] == (days + 3 < 7).sum() * 20 / 7  # as it always was
+
+
 def test_the_width_is_that_of_the_paper() -> None:
     """Waudby-Smith et al., 2021, Theorem 2.2, in their letters, with t for normal quantiles."""
     rounds = some(np.linspace(0, 30, 600))

@@ -10,10 +10,14 @@ from hypothesis import strategies as st
 
 from policies import BadInput
 from replay.estimators import ESTIMATORS, Candidates, Rounds, estimator_of
+from replay.estimators.calibrated import calibrated
 from replay.estimators.tuning import BIAS_SHARE
 from replay.intervals import INTERVALS
+from replay.intervals.auto import BOTH, auto, choice, model_of
 from replay.intervals.bootstrap import COUNTS, resampled
+from replay.intervals.cressie_read import cressie_read
 from replay.intervals.difference import difference
+from replay.studies.cells import CELLS
 from replay.verdict import Circumstances, judge, says_nothing
 
 SPAN = (-1.0, 1.0)
@@ -97,6 +101,34 @@ def test_an_interval_is_finite_and_grows_with_its_level(
     if interval in CLIPPED:
         assert spans[-1][0] >= -1
         assert spans[-1][1] <= 1
+
+
+@pytest.mark.parametrize("seed", [18625709, 3, 12])
+def test_auto_is_nested_also_where_its_parts_do_not_meet(seed: int) -> None:
+    """Of a log whose parts meet at .95 and part below it: no level jumps to the wide part."""
+    rounds = ragged(seed, heavy=0.0)
+    assert choice(rounds) == BOTH
+    found = calibrated(rounds)
+    robust, value = cressie_read(rounds, found, 0.3), model_of(rounds).value  # of the level 0
+    assert not robust[0] <= value <= robust[1]
+    levels = (0.01, 0.2, 0.5, 0.7, 0.8, 0.9, 0.949, 0.95, 0.951, 0.99, 0.999)
+    spans = [auto(rounds, found, level) for level in levels]
+    for (low, high), (lower, higher) in itertools.pairwise(spans):
+        assert lower <= low < high <= higher
+
+
+@pytest.mark.parametrize("name", ["b-beta=0,floor=0.1-500", "c-people=30,sd=0-1800"])
+def test_auto_at_95_is_the_intersection_of_its_parts(name: str) -> None:
+    """On worlds of the kept study: what happens below .95 moves none of its figures."""
+    for seed in range(10):
+        rounds = CELLS[name].draw(seed).rounds()
+        if choice(rounds) != BOTH:
+            continue
+        found = calibrated(rounds)
+        parts = cressie_read(rounds, found, 1 - 0.7 * 0.05), model_of(rounds).at(0.95)
+        low, high = (max(p[0] for p in parts), min(p[1] for p in parts))
+        assert low < high
+        assert auto(rounds, found, 0.95) == (low, high)
 
 
 @pytest.mark.parametrize("interval", INTERVALS)

@@ -226,7 +226,8 @@ def test_what_a_scorer_measured(tips: Log, tmp_path: Path) -> None:
 
 
 def test_gate_experiment_and_rollouts_are_quoted(tips: Log, tmp_path: Path) -> None:
-    gate = {"passed": False, "champion": "random", "challenger": SPEC, "at": "2026-01-02T00:00:00Z",
+    gate = {"passed": False, "champion": SPEC, "challenger": "random", "at": "2026-01-02T00:00:00Z",
+            "log": {"sha256": "0" * 64}, "notices": ["rules were changed: margin -1.0"],
             "rules": [{"rule": "margin", "threshold": 0.0, "figure": -0.1, "verdict": "FAIL",
                        "reason": "lower <b>bound</b> | below"}]}  # fmt: skip
     (tmp_path / "gate.json").write_text(json.dumps(gate))
@@ -239,8 +240,17 @@ def test_gate_experiment_and_rollouts_are_quoted(tips: Log, tmp_path: Path) -> N
     (tmp_path / "rollouts.jsonl").write_text(json.dumps(line) + "\n" + '{"at": "torn')
     made = card(tips, "random", gate=str(tmp_path / "gate.json"), registry=str(tmp_path),
                 experiment=str(tmp_path / "experiment.json"))  # fmt: skip
-    assert "the gate refused it" in bullets(made, "Limits")
-    assert not any("value if deployed was not measured" in x for x in bullets(made, "Limits"))
+    limits = bullets(made, "Limits")
+    assert "the gate refused it" in limits
+    assert "the gate judged another log than this one" in limits
+    assert "gate: rules were changed: margin -1.0" in limits
+    assert "the experiment is of other policies than this one" in limits
+    assert any("value if deployed was not measured" in x for x in limits)
+    tried["variants"] = [{"variant": v, "policies": [p]} for v, p in (("a", SPEC), ("b", "random"))]
+    (tmp_path / "experiment.json").write_text(json.dumps(tried))
+    ours = card(tips, "random", experiment=str(tmp_path / "experiment.json"))
+    assert not any("if deployed was not measured" in x or "of other policies" in x
+                   for x in bullets(ours, "Limits"))  # fmt: skip
     assert table(made, "Rollout history", "Changes").rows[0][1] == "ann"
     assert len(table(made, "Rollout history", "Changes").rows) == 1
     assert table(made, "Question answered", "Differences of the exp").rows[0][2:4] == [
@@ -294,6 +304,8 @@ def test_hostile_names_stay_text(tips: Log) -> None:
         (["--gate", "nowhere.json"], "nowhere.json: cannot be read"),
         (["--gate", "list.json"], "must be a gate.json"),
         (["--gate", "empty.json"], "must be a gate.json"),
+        (["--gate", "others.json"], "must be of this policy, random"),
+        (["--gate", "torn.json"], "contradicts itself"),
         (["--experiment", "empty.json"], "must be an experiment.json"),
         (["--registry", "list.json"], "must be a registry's directory"),
         (["--registry", "bad"], "rollouts.jsonl line 1"),
@@ -309,6 +321,10 @@ def test_bad_usage_is_one_line(
     monkeypatch.chdir(file.parent)
     Path("list.json").write_text("[]")
     Path("empty.json").write_text("{}")
+    others = {"passed": True, "champion": "random", "challenger": SPEC, "rules": []}
+    Path("others.json").write_text(json.dumps(others))
+    failed = {"challenger": "random", "rules": [{"rule": "margin", "verdict": "FAIL"}]}
+    Path("torn.json").write_text(json.dumps({**others, **failed}))
     Path("bad").mkdir()
     Path("bad/rollouts.jsonl").write_text("none\n")
     assert said in refused("card", file, "--policy", "random", "--out", "card", *options)

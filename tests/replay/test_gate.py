@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,19 @@ def failed(log: Log, rules: dict[str, Any] | None = None, **given: Any) -> set[s
 def finding(log: Log, rule: str, rules: dict[str, Any] | None = None, **given: Any) -> Any:
     found = gate(log, OLD, NEW, rules=rules, **given)
     return next(f for f in found.findings if f.rule == rule)
+
+
+def test_a_gate_says_what_was_chosen_for_it(winner: Log) -> None:
+    """Rules that are not the default's, and a part of the log: in the notices of every report."""
+    assert not [n for n in gate(winner, OLD, NEW).notices if "changed" in n or "part" in n]
+    since = datetime.fromtimestamp(int(winner.decided_at.min()) / 1e6, UTC).isoformat()
+    found = gate(winner, OLD, NEW, rules={"margin": -0.5, "min_ess": 0}, since=since)
+    said = "\n".join(found.notices)
+    assert (
+        "rules were changed: margin -0.5 (by default 0.0), min_ess 0.0 (by default 200.0)" in said
+    )
+    assert f"a part of the log was judged, since {since}:" in said
+    assert all(n in gate_report.summary(found) for n in found.notices)
 
 
 def test_a_planted_winner_passes(winner: Log, tmp_path: Path, run: Callable) -> None:

@@ -126,20 +126,36 @@ def test_who_decides_is_known_better_with_every_action(lives: Callable) -> None:
         belief = belief / belief.sum()
 
 
-def habits(users: int, decisions: int) -> Log:
-    """Two arms, both pay, the first one more: the learner sticks to what it tried first."""
+def habits(users: int, decisions: int, alone: int = 0) -> Log:
+    """Two arms, both pay, the first one more: the learner sticks to what it tried first.
+
+    Of each user's decisions the last `alone` have one candidate.
+    """
     records, rng = [], np.random.default_rng(8)
     two = [make(spec) for spec in ("random", "linucb:alpha=0,epsilon=0.2")]
     for u in range(users):
         loop, policy = UserLoop(UserState.empty(f"u{u}", "custom", 1)), rng.choice(2)
         for i in range(decisions):
             now, name = 10 * i + 1_000_000, f"{u}-{i}"
+            arms = ["a", "b"] if i < decisions - alone else ["a"]
             decision = loop.decide(
-                two[policy], name, now, ["a", "b"], ["a", "b"], np.ones((2, 1)), None
+                two[policy], name, now, arms, arms, np.ones((len(arms), 1)), None
             )[0]
             pay = (1.0, 0.5)[decision.action]
             records.append((decision, loop.answer(name, None, pay, now + 1)))
     return log_of(records)
+
+
+def test_a_decision_without_a_choice_has_propensity_1() -> None:
+    """Also where the shares of the mixture add up to a little more than 1."""
+    log = habits(100, 12, alone=9)
+    shares = _posterior(log, loggers_of(log, log.pscore, np.arange(len(log))), np.arange(len(log)))
+    single = np.diff(log.offsets) == 1
+    assert shares[single].sum(axis=1).max() > 1
+    found = evaluate(log, "random", pool="balanced", estimators=("ips",))
+    rounds = found.results[0].judged.rounds
+    assert rounds.pscore[single] == pytest.approx(1, abs=1e-12)
+    assert rounds.pscore.max() == 1
 
 
 def test_shares_alone_would_be_wrong_by_user() -> None:
