@@ -56,7 +56,7 @@ def card(
 ) -> None:
     """The model card of a policy: Markdown with model-index metadata, and one HTML page."""
     from replay.cards import card as make_card
-    from replay.reports.report import check_directory
+    from replay.reports.folder import check_directory
 
     check_directory(out)
     made = make_card(

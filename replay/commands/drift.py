@@ -18,7 +18,7 @@ def drift(
     as_json: Json = False,
 ) -> None:
     """What changed from one log to another: contexts, arms, propensities, rewards."""
-    from replay.reports.report import check_directory
+    from replay.reports.folder import check_directory
     from replay.shift.drift import drift as run
     from replay.shift.report import summary
 

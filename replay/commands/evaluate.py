@@ -101,7 +101,7 @@ def evaluate(
     """Off-policy estimates of policies on a log: value on logged contexts, with verdicts."""
     from replay.deployed import with_truth_deployed
     from replay.evaluation import evaluate as run
-    from replay.reports.report import check_directory
+    from replay.reports.folder import check_directory
     from replay.reports.table import show
 
     if out is not None:

@@ -28,7 +28,7 @@ def experiment(
     """Value if deployed, measured: each variant against the control, users as the sample."""
     from replay.online.experiment import experiment as run
     from replay.online.experiment_report import summary
-    from replay.reports.report import check_directory
+    from replay.reports.folder import check_directory
 
     if out is not None:
         check_directory(out)

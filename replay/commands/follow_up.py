@@ -26,7 +26,7 @@ def follow_up(
     """What the champion's card promised against the log since its promotion; exit 1 if worse."""
     from replay.release.following import follow_up as run
     from replay.release.following_report import summary
-    from replay.reports.report import check_directory
+    from replay.reports.folder import check_directory
 
     if out is not None:
         check_directory(out)

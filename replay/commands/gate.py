@@ -54,7 +54,7 @@ def gate(
     del print_rules  # its callback has printed
     from replay.release.gate_report import lines
     from replay.release.gating import gate as run
-    from replay.reports.report import check_directory
+    from replay.reports.folder import check_directory
 
     if out is not None:
         check_directory(out)

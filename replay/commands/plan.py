@@ -57,7 +57,7 @@ def plan(
     """Which exploration floor and how many user-days would decide A against B, at what cost."""
     from replay.planning.planner import plan as run
     from replay.planning.report import summary
-    from replay.reports.report import check_directory
+    from replay.reports.folder import check_directory
 
     if out is not None:
         check_directory(out)

@@ -29,7 +29,7 @@ def shadow(
     """What the policies that ran in shadow would have earned; may be looked at every day."""
     from replay.online.shadow_report import summary
     from replay.online.shadow_values import shadow as run
-    from replay.reports.report import check_directory
+    from replay.reports.folder import check_directory
 
     if out is not None:
         check_directory(out)

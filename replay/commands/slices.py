@@ -46,7 +46,7 @@ def slices(
     as_json: Json = False,
 ) -> None:
     """Whom a policy serves well and whom badly: value, harm, exposure, dismissals by group."""
-    from replay.reports.report import check_directory
+    from replay.reports.folder import check_directory
     from replay.slicing import slices as run
     from replay.slicing.report import summary
 

@@ -54,7 +54,7 @@ def study(
     """A world like a log: which estimator to trust there, and the value if deployed."""
     from replay.like.report import summary
     from replay.like.study import study as run
-    from replay.reports.report import check_directory
+    from replay.reports.folder import check_directory
 
     if out is not None:
         check_directory(out)

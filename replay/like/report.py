@@ -1,7 +1,5 @@
 """The folder of `study --like`: study.json, summary.md and one plot."""
 
-import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,25 +9,19 @@ from policies.errors import one_line
 from replay.like.result import LikeStudy
 from replay.like.trust import Pair
 from replay.reports.drawing import png
-from replay.reports.report import check_directory
+from replay.reports.folder import json_bytes, write_folder
 from replay.result import QUESTION as ON_LOGGED
 from sim.deployment import QUESTION as IF_DEPLOYED
 
 
 def write_report(found: LikeStudy, directory: Path) -> Path:
-    """Writes the folder; each file appears whole. Raises `BadInput` if `directory` is a file."""
-    check_directory(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    for name, content in (
-        ("study.json", text.encode()),
-        ("summary.md", summary(found).encode()),
-        ("study.png", plot(found)),
-    ):
-        part = directory / f".{name}.part"
-        part.write_bytes(content)
-        os.replace(part, directory / name)
-    return directory
+    """Writes the folder, whole. Raises `BadInput` if `directory` is a file."""
+    files = {
+        "study.json": json_bytes(found.to_dict()),
+        "summary.md": summary(found).encode(),
+        "study.png": plot(found),
+    }
+    return write_folder(directory, files)
 
 
 def summary(found: LikeStudy) -> str:

@@ -1,7 +1,5 @@
 """The folder of `experiment`: experiment.json, summary.md and the differences by day."""
 
-import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from policies.errors import one_line
 from replay.online.experiment import ASSUMES, QUESTION, Difference, Experimented
 from replay.reports.drawing import png
-from replay.reports.report import check_directory
+from replay.reports.folder import json_bytes, write_folder
 from replay.reports.tables import markdown_table, span
 
 COLOURS = {"cluster_t": "#2166ac", "anytime": "#b8860b"}
@@ -19,20 +17,13 @@ NAMES = {"cluster_t": "cluster-t: this day alone", "anytime": "anytime: all days
 
 
 def write_report(found: Experimented, directory: Path) -> Path:
-    """Writes the folder; each file appears whole. Raises `BadInput` if `directory` is a file."""
-    check_directory(directory)
-    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Writes the folder, whole. Raises `BadInput` if `directory` is a file."""
     files = {
-        "experiment.json": text.encode(),
+        "experiment.json": json_bytes(found.to_dict()),
         "summary.md": summary(found).encode(),
         "experiment.png": plot(found),
     }
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        part = directory / f".{name}.part"
-        part.write_bytes(content)
-        os.replace(part, directory / name)
-    return directory
+    return write_folder(directory, files)
 
 
 def summary(found: Experimented) -> str:

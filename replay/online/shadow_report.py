@@ -1,7 +1,5 @@
 """The folder of `replay shadow`: shadow.json, summary.md and one plot."""
 
-import json
-import os
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -10,7 +8,8 @@ from matplotlib.figure import Figure
 from policies.errors import one_line
 from replay.online.shadow_result import ShadowReport, ShadowValue
 from replay.reports.drawing import png
-from replay.reports.report import OTHER_QUESTION, check_directory
+from replay.reports.folder import json_bytes, write_folder
+from replay.reports.report import OTHER_QUESTION
 from replay.reports.tables import markdown_table, span
 from replay.result import QUESTION
 
@@ -20,20 +19,13 @@ ABOUT = ("shadow", "decisions", "users", "failed", AGREEMENT, "served earned")
 
 
 def write_report(found: ShadowReport, directory: Path) -> Path:
-    """Writes the folder; each file appears whole. Raises `BadInput` if `directory` is a file."""
-    check_directory(directory)
-    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Writes the folder, whole. Raises `BadInput` if `directory` is a file."""
     files = {
-        "shadow.json": text.encode(),
+        "shadow.json": json_bytes(found.to_dict()),
         "summary.md": (summary(found) + "\n![shadow](shadow.png)\n").encode(),
         "shadow.png": plot(found),
     }
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        part = directory / f".{name}.part"
-        part.write_bytes(content)
-        os.replace(part, directory / name)
-    return directory
+    return write_folder(directory, files)
 
 
 def summary(found: ShadowReport) -> str:

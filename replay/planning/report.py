@@ -1,7 +1,5 @@
 """The folder of `plan`: plan.json, summary.md and one plot."""
 
-import json
-import os
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -9,7 +7,7 @@ from matplotlib.figure import Figure
 from policies.errors import one_line
 from replay.planning.result import PATIENCE, QUESTIONS, Part, Plan, Row, Span
 from replay.reports.drawing import png
-from replay.reports.report import check_directory
+from replay.reports.folder import json_bytes, write_folder
 from replay.reports.tables import markdown_table, percent
 
 OFF = "#2166ac"
@@ -19,20 +17,13 @@ MORE = ("floor", "days of the log's users", "user-days", "daily looks: length", 
 
 
 def write_report(found: Plan, directory: Path) -> Path:
-    """Writes the folder; each file appears whole. Raises `BadInput` if `directory` is a file."""
-    check_directory(directory)
-    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Writes the folder, whole. Raises `BadInput` if `directory` is a file."""
     files = {
-        "plan.json": text.encode(),
+        "plan.json": json_bytes(found.to_dict()),
         "summary.md": (summary(found) + "\n![plan](plan.png)\n").encode(),
         "plan.png": plot(found),
     }
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        part = directory / f".{name}.part"
-        part.write_bytes(content)
-        os.replace(part, directory / name)
-    return directory
+    return write_folder(directory, files)
 
 
 def summary(found: Plan) -> str:

@@ -1,7 +1,5 @@
 """What `follow-up` prints, and its folder: follow-up.json, summary.md and one plot."""
 
-import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +8,7 @@ from matplotlib.figure import Figure
 from policies.errors import one_line
 from replay.release.following import DEPLOYED, FollowUp
 from replay.reports.drawing import png
-from replay.reports.report import check_directory
+from replay.reports.folder import json_bytes, write_folder
 from replay.reports.tables import markdown_table
 from replay.result import QUESTION
 
@@ -18,20 +16,13 @@ MOST_POINTS = 2000  # of the running mean
 
 
 def write_report(found: FollowUp, directory: Path) -> Path:
-    """Writes the folder; each file appears whole. Raises `BadInput` if `directory` is a file."""
-    check_directory(directory)
-    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Writes the folder, whole. Raises `BadInput` if `directory` is a file."""
     files = {
-        "follow-up.json": text.encode(),
+        "follow-up.json": json_bytes(found.to_dict()),
         "summary.md": (summary(found) + "\n![follow-up](follow-up.png)\n").encode(),
         "follow-up.png": plot(found),
     }
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        part = directory / f".{name}.part"
-        part.write_bytes(content)
-        os.replace(part, directory / name)
-    return directory
+    return write_folder(directory, files)
 
 
 def summary(found: FollowUp) -> str:

@@ -1,12 +1,11 @@
 """The folder of a gate: gate.json and gate.md; and the lines that its command prints."""
 
-import json
 from pathlib import Path
 
 from policies.errors import one_line
 from replay.release.gate_finding import Finding
 from replay.release.gating import Gate
-from replay.reports.folder import write_folder
+from replay.reports.folder import json_bytes, write_folder
 from replay.reports.report import OTHER_QUESTION
 from replay.reports.tables import markdown_table
 from replay.result import QUESTION
@@ -29,8 +28,7 @@ def write_report(found: Gate, directory: Path) -> Path:
 
     Raises `BadInput` if `directory` is a file.
     """
-    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    files = {"gate.md": summary(found).encode(), "gate.json": text.encode()}
+    files = {"gate.md": summary(found).encode(), "gate.json": json_bytes(found.to_dict())}
     return write_folder(directory, files)
 
 

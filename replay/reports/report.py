@@ -1,11 +1,10 @@
 """The results folder: metrics.json, a Markdown summary, the plots."""
 
-import json
-import os
 from pathlib import Path
 
-from policies.errors import BadInput, one_line
+from policies.errors import one_line
 from replay.learners import LEARNERS
+from replay.reports.folder import json_bytes, write_folder
 from replay.reports.tables import markdown_table, span
 from replay.result import QUESTION, Evaluation
 from replay.silence import bounded_row, silence_bounds
@@ -16,29 +15,18 @@ OTHER_QUESTION = (
 )
 
 
-def check_directory(directory: Path) -> None:
-    """Raises `BadInput` if a file is where `directory` or a directory above it should be."""
-    for place in (directory, *directory.parents):
-        if place.exists() and not place.is_dir():
-            raise BadInput(str(place), "must be a directory")
-
-
 def write_report(found: Evaluation, directory: Path) -> Path:
-    """Writes the folder; each file appears whole. Raises `BadInput` if `directory` is a file."""
+    """Writes the folder, whole. Raises `BadInput` if `directory` is a file."""
     from replay.reports.plots import plot_estimates, plot_learning, plot_weights
 
-    check_directory(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    _whole(directory / "metrics.json", text.encode())
-    _whole(directory / "summary.md", summary(found).encode())
-    for name, plot in (
-        ("estimates.png", plot_estimates),
-        ("learning.png", plot_learning),
-        ("weights.png", plot_weights),
-    ):
-        _whole(directory / name, plot(found))
-    return directory
+    files = {
+        "metrics.json": json_bytes(found.to_dict()),
+        "summary.md": summary(found).encode(),
+        "estimates.png": plot_estimates(found),
+        "learning.png": plot_learning(found),
+        "weights.png": plot_weights(found),
+    }
+    return write_folder(directory, files)
 
 
 def summary(found: Evaluation) -> str:
@@ -155,9 +143,3 @@ def _why(found: Evaluation) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
-
-
-def _whole(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    os.replace(part, path)

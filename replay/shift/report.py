@@ -1,7 +1,5 @@
 """The folder of `drift`: drift.json, summary.md and one plot."""
 
-import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +8,7 @@ from matplotlib.figure import Figure
 
 from policies.errors import one_line
 from replay.reports.drawing import png
-from replay.reports.report import check_directory
+from replay.reports.folder import json_bytes, write_folder
 from replay.reports.tables import markdown_table, tagless
 from replay.shift.drift import LARGE, MODERATE, Drift, Shift
 
@@ -22,20 +20,13 @@ COLOURS = {"stable": "#1b7837", "moderate": "#b8860b", "large": "#b2182b"}
 
 
 def write_report(found: Drift, directory: Path) -> Path:
-    """Writes the folder; each file appears whole. Raises `BadInput` if `directory` is a file."""
-    check_directory(directory)
-    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Writes the folder, whole. Raises `BadInput` if `directory` is a file."""
     files = {
-        "drift.json": text.encode(),
+        "drift.json": json_bytes(found.to_dict()),
         "summary.md": summary(found).encode(),
         "drift.png": plot(found),
     }
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        part = directory / f".{name}.part"
-        part.write_bytes(content)
-        os.replace(part, directory / name)
-    return directory
+    return write_folder(directory, files)
 
 
 def summary(found: Drift) -> str:

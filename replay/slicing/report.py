@@ -1,13 +1,12 @@
 """The folder of `slices`: slices.json, summary.md and a forest plot."""
 
-import json
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from policies.errors import one_line
 from replay.reports.drawing import png
-from replay.reports.folder import write_folder
+from replay.reports.folder import json_bytes, write_folder
 from replay.reports.tables import markdown_table, span, tagless
 from replay.result import QUESTION
 from replay.slicing.result import Slice, Slices
@@ -18,9 +17,8 @@ WORSE, BETTER, PLAIN = "#b2182b", "#1b7837", "#35618f"
 
 def write_report(found: Slices, directory: Path) -> Path:
     """Writes the folder, whole. Raises `BadInput` if `directory` is a file."""
-    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     files = {
-        "slices.json": text.encode(),
+        "slices.json": json_bytes(found.to_dict()),
         "summary.md": summary(found).encode(),
         "slices.png": plot(found),
     }
