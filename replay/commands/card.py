@@ -6,8 +6,17 @@ from typing import Annotated
 import typer
 
 from journal.cli import note
-from replay.commands.arguments import KINDS, LogArgument
-from replay.commands.evaluate import LearnChoice
+from replay.commands.arguments import (
+    KINDS,
+    AsOf,
+    Behavior,
+    Learn,
+    LearnChoice,
+    Level,
+    LogArgument,
+    Since,
+    State,
+)
 
 
 def card(
@@ -19,17 +28,11 @@ def card(
     champion: Annotated[
         str | None, typer.Option(help="Spec of what serves now, to compare with.")
     ] = None,
-    state: Annotated[Path | None, typer.Option(help="Directory of starting states.")] = None,
-    learn: Annotated[
-        LearnChoice, typer.Option(help="none, logged, replay, as of `evaluate`.")
-    ] = LearnChoice.none,
-    since: Annotated[str | None, typer.Option(help="Decisions from this time on.")] = None,
-    as_of: Annotated[
-        str | None, typer.Option(help="As if the log had been read at this time.")
-    ] = None,
-    behavior: Annotated[
-        str | None, typer.Option(help="Spec of the logger where propensities were not logged.")
-    ] = None,
+    state: State = None,
+    learn: Learn = LearnChoice.none,
+    since: Since = None,
+    as_of: AsOf = None,
+    behavior: Behavior = None,
     column: Annotated[
         list[str] | None,
         typer.Option(help="A column of the log to slice by; may be repeated."),
@@ -52,7 +55,7 @@ def card(
         Path | None, typer.Option(help="The saved text of a scorer's /metrics.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The card's name.")] = None,
-    level: Annotated[float, typer.Option(help="Confidence level.")] = 0.95,
+    level: Level = 0.95,
 ) -> None:
     """The model card of a policy: Markdown with model-index metadata, and one HTML page."""
     from replay.cards import card as make_card

@@ -8,7 +8,17 @@ import typer
 
 from journal.cli import note
 from policies.errors import BadInput
-from replay.commands.arguments import Json, LogArgument, print_json
+from replay.commands.arguments import (
+    AsOf,
+    Behavior,
+    Json,
+    LearnChoice,
+    Level,
+    LogArgument,
+    Since,
+    State,
+    print_json,
+)
 
 
 class PoolChoice(StrEnum):
@@ -17,14 +27,6 @@ class PoolChoice(StrEnum):
     auto = "auto"
     balanced = "balanced"
     own = "own"
-
-
-class LearnChoice(StrEnum):
-    """How an evaluated policy learns along the log."""
-
-    none = "none"
-    logged = "logged"
-    replay = "replay"
 
 
 def evaluate(
@@ -38,7 +40,7 @@ def evaluate(
     against: Annotated[
         str | None, typer.Option(help="Paired differences to this spec, or to `logged`.")
     ] = None,
-    state: Annotated[Path | None, typer.Option(help="Directory of starting states.")] = None,
+    state: State = None,
     learn: Annotated[
         LearnChoice,
         typer.Option(
@@ -46,18 +48,12 @@ def evaluate(
             "replay: only from what it would have seen."
         ),
     ] = LearnChoice.none,
-    since: Annotated[
-        str | None, typer.Option(help="Evaluate decisions from this RFC 3339 time on.")
-    ] = None,
-    as_of: Annotated[
-        str | None, typer.Option(help="As if the log had been read at this time.")
-    ] = None,
+    since: Since = None,
+    as_of: AsOf = None,
     pmf: Annotated[
         Path | None, typer.Option(help="Parquet with decision_id, pmf of any policy.")
     ] = None,
-    behavior: Annotated[
-        str | None, typer.Option(help="Spec of the logger where propensities were not logged.")
-    ] = None,
+    behavior: Behavior = None,
     pool: Annotated[
         PoolChoice,
         typer.Option(help="Several behavior policies: balanced (mixture) weights or own."),
@@ -80,7 +76,7 @@ def evaluate(
             "not of the row auto."
         ),
     ] = "cluster-t",
-    level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
+    level: Level = 0.95,
     seed: Annotated[int, typer.Option(help="Seed of resampling intervals and learners.")] = 0,
     deployed: Annotated[
         bool,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from journal.cli import note
-from replay.commands.arguments import Json, LogArgument, print_json
+from replay.commands.arguments import Json, Level, LogArgument, print_json
 
 
 def experiment(
@@ -18,7 +18,7 @@ def experiment(
     against: Annotated[
         str | None, typer.Option(help="The control. Default: the first variant of the file.")
     ] = None,
-    level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
+    level: Level = 0.95,
     seed: Annotated[int, typer.Option(help="Of the multinomial test of small variants.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Results folder: experiment.json, summary.md, a plot.")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from journal.cli import BROKEN
-from replay.commands.arguments import Json, LogArgument, Registry, print_json
+from replay.commands.arguments import AsOf, Json, LogArgument, Registry, print_json
 
 
 def follow_up(
@@ -15,9 +15,7 @@ def follow_up(
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="RFC 3339; default: when it was promoted.")
     ] = None,
-    as_of: Annotated[
-        str | None, typer.Option(metavar="TIME", help="As if the log had been read at this time.")
-    ] = None,
+    as_of: AsOf = None,
     out: Annotated[
         Path | None, typer.Option(help="Results folder: follow-up.json, summary.md, a plot.")
     ] = None,

@@ -6,8 +6,16 @@ from typing import Annotated
 import typer
 
 from journal.cli import BROKEN, note
-from replay.commands.arguments import Json, LogArgument, print_json
-from replay.commands.evaluate import LearnChoice
+from replay.commands.arguments import (
+    AsOf,
+    Json,
+    Learn,
+    LearnChoice,
+    LogArgument,
+    Since,
+    State,
+    print_json,
+)
 
 
 def _print_rules(asked: bool) -> None:
@@ -34,16 +42,10 @@ def gate(
             help="Prints the default rules as a file to start from, and exits.",
         ),
     ] = False,
-    state: Annotated[Path | None, typer.Option(help="Directory of starting states.")] = None,
-    learn: Annotated[
-        LearnChoice, typer.Option(help="How both policies learn along the log, as in evaluate.")
-    ] = LearnChoice.none,
-    since: Annotated[
-        str | None, typer.Option(help="Judge decisions from this RFC 3339 time on.")
-    ] = None,
-    as_of: Annotated[
-        str | None, typer.Option(help="As if the log had been read at this time.")
-    ] = None,
+    state: State = None,
+    learn: Learn = LearnChoice.none,
+    since: Since = None,
+    as_of: AsOf = None,
     metrics: Annotated[
         Path | None, typer.Option(help="Text saved from a scorer's /metrics: served latency.")
     ] = None,

@@ -8,7 +8,7 @@ import typer
 
 from journal.cli import note
 from policies.errors import BadInput
-from replay.commands.arguments import Json, LogArgument, print_json
+from replay.commands.arguments import Behavior, Json, Level, LogArgument, print_json
 
 
 class Learning(StrEnum):
@@ -28,7 +28,7 @@ def plan(
         str, typer.Option(help="A: a spec, or logged, the log's own policy.")
     ] = "logged",
     power: Annotated[float, typer.Option(help="How often it is to be found.")] = 0.8,
-    level: Annotated[float, typer.Option(help="Confidence level of the interval.")] = 0.95,
+    level: Level = 0.95,
     floors: Annotated[
         str, typer.Option(help="Exploration floors of the logger, comma-separated.")
     ] = "0.02,0.05,0.1,0.2",
@@ -45,9 +45,7 @@ def plan(
             "feedback. Default: none with --state, else logged."
         ),
     ] = None,
-    behavior: Annotated[
-        str | None, typer.Option(help="Spec of the logger, where propensities were not logged.")
-    ] = None,
+    behavior: Behavior = None,
     seed: Annotated[int, typer.Option(help="Seed of the resamples of users.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Results folder: plan.json, summary.md, a plot.")

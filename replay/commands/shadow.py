@@ -6,21 +6,17 @@ from typing import Annotated
 import typer
 
 from journal.cli import note, progress
-from replay.commands.arguments import Json, LogArgument, print_json
+from replay.commands.arguments import AsOf, Json, Level, LogArgument, Since, print_json
 
 
 def shadow(
     log: LogArgument,
-    since: Annotated[
-        str | None, typer.Option(help="Evaluate decisions from this RFC 3339 time on.")
-    ] = None,
-    as_of: Annotated[
-        str | None, typer.Option(help="As if the log had been read at this time.")
-    ] = None,
+    since: Since = None,
+    as_of: AsOf = None,
     estimators: Annotated[
         str, typer.Option(help="Comma-separated, as of `evaluate`, but for auto.")
     ] = "sndr,snips,ips",
-    level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
+    level: Level = 0.95,
     out: Annotated[
         Path | None, typer.Option(help="Results folder: shadow.json, summary.md, a plot.")
     ] = None,

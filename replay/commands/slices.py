@@ -7,8 +7,18 @@ import typer
 
 from journal.cli import note
 from policies.errors import BadInput
-from replay.commands.arguments import Json, LogArgument, print_json
-from replay.commands.evaluate import LearnChoice
+from replay.commands.arguments import (
+    AsOf,
+    Behavior,
+    Json,
+    Learn,
+    LearnChoice,
+    Level,
+    LogArgument,
+    Since,
+    State,
+    print_json,
+)
 
 
 def slices(
@@ -28,18 +38,12 @@ def slices(
         list[str] | None,
         typer.Option(help="A column of the log, known before the action; may be repeated."),
     ] = None,
-    state: Annotated[Path | None, typer.Option(help="Directory of starting states.")] = None,
-    learn: Annotated[
-        LearnChoice, typer.Option(help="none, logged, replay, as of `evaluate`.")
-    ] = LearnChoice.none,
-    since: Annotated[str | None, typer.Option(help="Decisions from this time on.")] = None,
-    as_of: Annotated[
-        str | None, typer.Option(help="As if the log had been read at this time.")
-    ] = None,
-    behavior: Annotated[
-        str | None, typer.Option(help="Spec of the logger where propensities were not logged.")
-    ] = None,
-    level: Annotated[float, typer.Option(help="Confidence level.")] = 0.95,
+    state: State = None,
+    learn: Learn = LearnChoice.none,
+    since: Since = None,
+    as_of: AsOf = None,
+    behavior: Behavior = None,
+    level: Level = 0.95,
     out: Annotated[
         Path | None, typer.Option(help="Results folder: slices.json, summary.md, slices.png.")
     ] = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from journal.cli import note
-from replay.commands.arguments import KINDS, Json, print_json
+from replay.commands.arguments import KINDS, Json, Level, print_json
 
 
 class Learning(StrEnum):
@@ -45,7 +45,7 @@ def study(
     ] = Learning.none,
     replicates: Annotated[int, typer.Option(help="Logs, and lives in closed loop.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the world; nothing else is drawn.")] = 0,
-    level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
+    level: Level = 0.95,
     out: Annotated[
         Path | None, typer.Option(help="Results folder: study.json, summary.md, a plot.")
     ] = None,

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from policies.errors import one_line
-from replay.commands.arguments import Json, LogArgument, print_json
+from replay.commands.arguments import Behavior, Json, LogArgument, print_json
 
 
 def validate(
@@ -14,9 +14,7 @@ def validate(
         list[str] | None,
         typer.Option(help="Spec of a policy to ask about; may be repeated."),
     ] = None,
-    behavior: Annotated[
-        str | None, typer.Option(help="Spec of the logger where propensities were not logged.")
-    ] = None,
+    behavior: Behavior = None,
     as_json: Json = False,
 ) -> None:
     """The log doctor: what this log can answer, and what it never can."""
