@@ -12,6 +12,7 @@ import numpy as np
 
 from journal.live_accept import REFUSED, Accept, accepting, pairs_of_text
 from journal.live_calls import Asked, Call, Elsewhere, Told
+from journal.live_canonical import canonical_of
 from journal.live_inputs import inputs_of
 from journal.live_lookups import ELSEWHERE
 from journal.live_schema import DECISION, REWARD, SCORE, Check, Schema, body_check
@@ -26,6 +27,7 @@ NESTING_LIMIT = 64  # levels of objects and lists in a body
 
 Json = Mapping[str, Any]
 
+_canonical_score, _canonical_decision = canonical_of(SCORE), canonical_of(DECISION)
 _in_order = itemgetter(*[f.name for f in FEATURES])
 
 
@@ -116,7 +118,7 @@ def asked_of(body: Json) -> Asked:
         np.array(contexts, dtype=np.float64),
         NAME,
         request_id,
-        b"" if request_id is None else _digest(body),
+        b"" if request_id is None else _digest(_canonical_score(body)),
         inputs_of(body["now"], body["timezone"], tasks) if any_task else None,
     )
 
@@ -145,9 +147,9 @@ def _from_task(task: Json | None, name: str, field: str, default: str | None = N
     return value
 
 
-def _digest(body: Json) -> bytes:
+def _digest(canonical: str) -> bytes:
     """The same for the same request however its JSON was spelled."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
+    return hashlib.sha256(canonical.encode()).digest()
 
 
 def told_of(body: Json) -> Told:
@@ -175,7 +177,7 @@ def elsewhere_of(body: Json) -> Elsewhere:
     name = body.get("policy")
     whole = Asked(
         asked.user_id, asked.candidate_ids, asked.arms, asked.context, NAME, asked.request_id,
-        _digest(body), asked.inputs,
+        _digest(_canonical_decision(body)), asked.inputs,
     )  # fmt: skip
     return Elsewhere(whole, ELSEWHERE if name is None else f"{ELSEWHERE}:{name}", pmf, action)
 

@@ -1,6 +1,7 @@
-"""The compiled acceptance says yes to nothing that the schema's check refuses, and to all else."""
+"""What is compiled from the schemas: it accepts what their check lets pass, and writes as json."""
 
 import copy
+import hashlib
 import json
 import math
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from journal.live_accept import LEVELS, REFUSED, accepting, pairs_in, pairs_of_text
+from journal.live_canonical import canonical_of
 from journal.live_requests import PREPARE, object_of, prepare
 from journal.live_schema import DECISION, REWARD, SCORE, body_check
 from policies.errors import BadInput
@@ -91,6 +93,25 @@ def test_it_accepts_what_the_check_lets_pass(path: str, data: st.DataObject) -> 
     assert (pairs != REFUSED) == _keeps(path, body)
     if pairs != REFUSED:
         assert pairs == sum(isinstance(held, dict) for held, _ in _places(body))
+        assert canonical_of(SCHEMAS[path])(body) == json.dumps(body, sort_keys=True)
+
+
+NUMBERS = [0, 1, -0.0, 1e-5, 1e-7, 5e-324, 1 / 3, 0.1 + 0.2, 1.0]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("name", ["t", 'a"b\\', "ü\u2028\x7f\n", "😀"])
+def test_the_digest_of_a_request_is_that_of_its_sorted_json(number: float, name: str) -> None:
+    ready = {**FEATURES, "task_age": abs(number), "hour_sin": number}
+    candidates = [{"features": ready, "arm_kind": None, "arm": name, "id": name}]
+    body = {"request_id": "r", "user_id": "u", "candidates": candidates, "now": None}
+    told = {**body, "pmf": [1.0], "action": 0}
+    for path, sent, asked in (
+        ("/score", body, lambda call: call),
+        ("/decision", told, lambda call: call.asked),
+    ):
+        found = asked(prepare(path, json.dumps(sent, ensure_ascii=False).encode())).body
+        assert found == hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).digest()
 
 
 @pytest.mark.parametrize("path", SCHEMAS)
