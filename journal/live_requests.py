@@ -3,16 +3,19 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from operator import itemgetter
 from typing import Any, NoReturn
 
 import numpy as np
 
+from journal.live_accept import REFUSED, Accept, accepting, pairs_of_text
 from journal.live_calls import Asked, Call, Elsewhere, Told
+from journal.live_canonical import canonical_of
 from journal.live_inputs import inputs_of
 from journal.live_lookups import ELSEWHERE
-from journal.live_schema import DECISION, REWARD, SCORE, body_check
+from journal.live_schema import DECISION, REWARD, SCORE, Check, Schema, body_check
 from policies.errors import BadInput
 from policies.features import FEATURES, NAME, encode, parse_instant, parse_zone
 from policies.loop import PMF_TOLERANCE
@@ -24,13 +27,26 @@ NESTING_LIMIT = 64  # levels of objects and lists in a body
 
 Json = Mapping[str, Any]
 
-_check_score, _check_reward, _check_decision = map(body_check, (SCORE, REWARD, DECISION))
+_canonical_score, _canonical_decision = canonical_of(SCORE), canonical_of(DECISION)
 _in_order = itemgetter(*[f.name for f in FEATURES])
 
 
 def prepare(path: str, raw: bytes) -> Call:
-    """The call that a body `raw` sent to `path` makes. Raises `BadInput` naming the field."""
-    return PREPARE[path](object_of(raw))
+    """The call that a body `raw` sent to `path` makes. Raises `BadInput` naming the field.
+
+    What is right is accepted as a whole; whatever is not is read again, by those who can say why.
+    """
+    kind = PREPARE[path]
+    try:
+        body = _quick.decode(raw.decode())
+        pairs = kind.accept(body)
+    except (ValueError, RecursionError):
+        pairs = REFUSED
+    # a colon within a string is no pair: then they are counted with more care
+    if pairs != raw.count(b":") and (pairs == REFUSED or pairs != pairs_of_text(raw)):
+        body = object_of(raw)
+        kind.check(body)
+    return kind.call(body)
 
 
 def object_of(raw: bytes) -> Json:
@@ -62,6 +78,7 @@ def _constant(name: str) -> NoReturn:
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
+_quick = json.JSONDecoder(parse_constant=_constant)  # a key given twice is one
 
 
 def _check_depth(body: Any) -> None:
@@ -77,11 +94,6 @@ def _check_depth(body: Any) -> None:
 
 def asked_of(body: Json) -> Asked:
     """What POST /score asks."""
-    _check_score(body)
-    return _asked(body)
-
-
-def _asked(body: Json) -> Asked:
     now = None if body.get("now") is None else parse_instant(body["now"], "now")
     zone = None if body.get("timezone") is None else parse_zone(body["timezone"])
     ids, arms, contexts, tasks = [], [], [], []
@@ -106,7 +118,7 @@ def _asked(body: Json) -> Asked:
         np.array(contexts, dtype=np.float64),
         NAME,
         request_id,
-        b"" if request_id is None else _digest(body),
+        b"" if request_id is None else _digest(_canonical_score(body)),
         inputs_of(body["now"], body["timezone"], tasks) if any_task else None,
     )
 
@@ -135,14 +147,13 @@ def _from_task(task: Json | None, name: str, field: str, default: str | None = N
     return value
 
 
-def _digest(body: Json) -> bytes:
+def _digest(canonical: str) -> bytes:
     """The same for the same request however its JSON was spelled."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
+    return hashlib.sha256(canonical.encode()).digest()
 
 
 def told_of(body: Json) -> Told:
     """What POST /reward says."""
-    _check_reward(body)
     reward, at = body.get("reward"), body.get("answered_at")
     feedback = body.get("feedback")
     worth = reward_of(feedback, None if reward is None else float(reward))
@@ -152,8 +163,7 @@ def told_of(body: Json) -> Told:
 
 def elsewhere_of(body: Json) -> Elsewhere:
     """What POST /decision tells: the pmf is checked, since every estimate will trust it."""
-    _check_decision(body)
-    asked = _asked({k: v for k, v in body.items() if k not in ("pmf", "action", "policy")})
+    asked = asked_of({k: v for k, v in body.items() if k not in ("pmf", "action", "policy")})
     pmf = np.array(body["pmf"], dtype=np.float64)
     action, count = body["action"], len(asked.candidate_ids)
     if len(pmf) != count:
@@ -167,13 +177,26 @@ def elsewhere_of(body: Json) -> Elsewhere:
     name = body.get("policy")
     whole = Asked(
         asked.user_id, asked.candidate_ids, asked.arms, asked.context, NAME, asked.request_id,
-        _digest(body), asked.inputs,
+        _digest(_canonical_decision(body)), asked.inputs,
     )  # fmt: skip
     return Elsewhere(whole, ELSEWHERE if name is None else f"{ELSEWHERE}:{name}", pmf, action)
 
 
-PREPARE: dict[str, Callable[[Json], Call]] = {
-    "/score": asked_of,
-    "/reward": told_of,
-    "/decision": elsewhere_of,
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of body: whether it keeps its schema, what it breaks, and the call it makes then."""
+
+    accept: Accept
+    check: Check
+    call: Callable[[Json], Call]
+
+
+def _kind(schema: Schema, call: Callable[[Json], Call]) -> Kind:
+    return Kind(accepting(schema), body_check(schema), call)
+
+
+PREPARE = {
+    "/score": _kind(SCORE, asked_of),
+    "/reward": _kind(REWARD, told_of),
+    "/decision": _kind(DECISION, elsewhere_of),
 }

@@ -19,6 +19,16 @@ from policies.records import Decision, Feedback, decision_digest, feedback_diges
 BUSY_S = 2.0  # how long a program that is none of ours may keep the file locked
 WAL_PAGES = 4_000  # pages of the write-ahead log before it is copied into the file
 
+INSERT_DECISION = (
+    f"INSERT INTO decisions ({COLUMNS}, request_id, body, scores, digest, n)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
+    " 1 + max((SELECT coalesce(max(n), 0) FROM decisions),"
+    " (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE key = 'last_row')))"
+)
+
+_F8 = np.dtype("<f8")
+_write = json.JSONEncoder(ensure_ascii=False).encode
+
 
 def version_of(db: sqlite3.Connection, user_id: str) -> tuple[int, int]:
     """Grows with every record of the user: a loop is current if it was kept at this version.
@@ -235,12 +245,9 @@ def insert_decision(
 ) -> int:
     """Writes a decision with its scores `(K,)` and the request that asked for it; its row."""
     _keep_priors(db, d.policy)
-    candidates = json.dumps({"ids": d.candidate_ids, "arms": d.arms}, ensure_ascii=False)
+    candidates = _write({"ids": d.candidate_ids, "arms": d.arms})
     written = db.execute(
-        f"INSERT INTO decisions ({COLUMNS}, request_id, body, scores, digest, n)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
-        " 1 + max((SELECT coalesce(max(n), 0) FROM decisions),"
-        " (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE key = 'last_row')))",
+        INSERT_DECISION,
         (
             d.decision_id,
             d.user_id,
@@ -250,13 +257,13 @@ def insert_decision(
             d.state_seq,
             candidates,
             d.context.shape[1],
-            d.context.astype("<f8").tobytes(),
-            d.pmf.astype("<f8").tobytes(),
+            d.context.astype(_F8, copy=False).tobytes(),
+            d.pmf.astype(_F8, copy=False).tobytes(),
             d.action,
             d.reward_window_s,
             request_id,
             body,
-            scores.astype("<f8").tobytes(),
+            scores.astype(_F8, copy=False).tobytes(),
             decision_digest(d),
         ),
     )

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from policies.arrays import Floats, Ints
-from policies.draw import draws, uniform
+from policies.draw import draw, uniform
 from policies.errors import BadInput
+from policies.jit import kernel
 from policies.keys import arm_keys, decision_keys, is_keyed
 from policies.policy import Batch, Policy
 from policies.prior import check_prior
@@ -59,8 +60,7 @@ class UserLoop:
         Call `expire(now)` first: what is due belongs into the state that decides.
         """
         scores, pmf = probabilities(policy, self.state, arms, context, decision_id)
-        u = np.array([uniform("act", policy.seed, decision_id)])
-        action = draws(pmf, np.array([0, len(arms)]), u)[0]
+        action = draw(pmf, uniform("act", policy.seed, decision_id))
         decision = Decision(
             decision_id,
             self.state.user_id,
@@ -131,7 +131,7 @@ def answer_of(policy: Policy, batch: Batch, sums: Sums) -> tuple[Floats, Floats]
     """
     offsets = batch.offsets.copy()  # what is checked is not for the policy to move
     scores = policy.score(batch, sums)
-    if not np.isfinite(scores).all():
+    if not _finite(np.ascontiguousarray(scores, np.float64).ravel()):
         raise BadInput(f"policy {canonical(policy)}", "its scores must be finite", scores)
     pmf = policy.pmf(scores, batch.offsets)
     check_pmf(pmf, offsets, policy)
@@ -146,6 +146,27 @@ def check_pmf(pmf: Floats, offsets: Ints, policy: Policy) -> None:
     if pmf.shape != (offsets[-1],):
         rule = f"its pmf must have one entry a candidate, ({offsets[-1]},)"
         raise BadInput(f"policy {canonical(policy)}", rule, pmf.shape)
-    away = np.abs(np.add.reduceat(pmf, offsets[:-1]) - 1.0)
-    if not (pmf.min() >= 0 and away.max() <= PMF_TOLERANCE):  # of NaN neither holds
+    if not _sums_to_one(np.ascontiguousarray(pmf, np.float64), offsets, PMF_TOLERANCE):
         raise BadInput(f"policy {canonical(policy)}", "its pmf must be >= 0 and sum to 1", pmf)
+
+
+# compiled: for one decision, numpy's reductions cost more than what they add up
+@kernel
+def _finite(values: Floats) -> bool:
+    off = 0.0
+    for i in range(values.shape[0]):
+        off += values[i] - values[i]  # 0, but of what is not finite NaN
+    return off == 0.0
+
+
+@kernel
+def _sums_to_one(pmf: Floats, offsets: Ints, tolerance: float) -> bool:
+    for i in range(offsets.shape[0] - 1):
+        total = 0.0
+        for j in range(offsets[i], offsets[i + 1]):
+            if not pmf[j] >= 0.0:  # nor is NaN
+                return False
+            total += pmf[j]
+        if not abs(total - 1.0) <= tolerance:
+            return False
+    return True

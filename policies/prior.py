@@ -95,6 +95,8 @@ def check_prior(policy: object, features: str) -> None:
 
 def priors_in(specs: Iterable[str]) -> list[Prior]:
     """The known priors that canonical specs name, each once."""
+    if not _KNOWN:
+        return []
     names = dict.fromkeys(name for spec in specs for name in _NAMED.findall(spec))
     return [_KNOWN[name] for name in names if name in _KNOWN]
 

@@ -20,6 +20,7 @@ from policies.errors import BadInput
 USER_ID = re.compile(r"[A-Za-z0-9._:@+-]{1,256}")
 ID_LENGTH = 256  # characters of a candidate's, arm's or request's id
 LONGEST_WINDOW_S = 100 * 365 * 86_400
+_F8 = np.dtype("<f8")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -86,8 +87,8 @@ def decision_digest(decision: Decision) -> bytes:
         struct.pack("<qd", window, d.pscore),
         _texts(d.candidate_ids),
         _texts(d.arms),
-        np.ascontiguousarray(d.context, dtype="<f8").tobytes(),
-        np.ascontiguousarray(d.pmf, dtype="<f8").tobytes(),
+        d.context.astype(_F8, copy=False).tobytes(),
+        d.pmf.astype(_F8, copy=False).tobytes(),
     ]
     return hashlib.sha256(b"".join(parts)).digest()
 
@@ -118,10 +119,17 @@ def _text(text: str) -> bytes:
 
 
 def _texts(texts: Sequence[str]) -> bytes:
-    return b"".join([_length(len(raw)) + raw for raw in [text.encode() for text in texts]])
+    try:  # short ASCII, as most are, encoded all at once: their lengths are characters too
+        joined = "".join([_SHORT[len(text)] + text for text in texts])
+        if joined.isascii():
+            return joined.encode()
+    except IndexError:
+        pass
+    return b"".join([_text(text) for text in texts])
 
 
 _length = struct.Struct("<I").pack
+_SHORT = [_length(n).decode() for n in range(128)]  # what is ASCII itself
 
 
 def seconds(window: str) -> int | None:

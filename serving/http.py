@@ -6,6 +6,7 @@ standard library's parser wants a thread a connection; this one takes what has c
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from policies.errors import one_line
 
@@ -13,6 +14,7 @@ BODY_LIMIT = 1 << 20  # bytes of a request's body
 HEAD_LIMIT = 16 << 10  # bytes of the request line and headers
 LINE_LIMIT = 4 << 10  # bytes of the request line
 HEADERS_LIMIT = 64
+HEADS_KEPT = 256  # as read, 4 MiB at most
 
 METHODS = frozenset(("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"))
 REASONS = {
@@ -44,7 +46,7 @@ class Broken(Refused):
     """What ends the connection: where the next request begins cannot be told."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Head:
     """A request but for its body."""
 
@@ -63,7 +65,13 @@ def read_head(data: bytes | bytearray) -> Head | None:
     if end < 0 or end > HEAD_LIMIT:
         _check_partial(data)
         return None
-    lines = bytes(data[:end]).split(b"\r\n")
+    return _head(bytes(data[:end]))
+
+
+@lru_cache(maxsize=HEADS_KEPT)
+def _head(raw: bytes) -> Head:
+    """A client says the same with every request: but for lengths its heads are equal."""
+    lines = raw.split(b"\r\n")
     if len(lines[0]) > LINE_LIMIT:
         raise Broken(414, "bad_request", f"a request line has at most {LINE_LIMIT} bytes")
     match = _REQUEST_LINE.fullmatch(lines[0])
@@ -88,7 +96,7 @@ def read_head(data: bytes | bytearray) -> Head | None:
     length = _length(headers, method)
     path = target.partition("?")[0]
     token = headers.get(b"authorization", b"")
-    return Head(method, path, end + 4, length, keep, bool(expects) and not old, token)
+    return Head(method, path, len(raw) + 4, length, keep, bool(expects) and not old, token)
 
 
 def _check_partial(data: bytes | bytearray) -> None:
