@@ -6,6 +6,7 @@ broken where the schema has something to break; so are request lines, headers, l
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,9 +153,9 @@ class Garbage:
             elif what == 1 and isinstance(where, dict):
                 where[str(self._one(["x", "", "user_id", "__proto__", "a\0b"]))] = 1
             elif what == 2 and isinstance(where, list):
-                where.insert(key, where[key])
+                where.insert(key, deepcopy(where[key]))
             elif what == 3:
-                where[key] = self._one(WRONG)
+                where[key] = deepcopy(self._one(WRONG))
             else:
                 where[key] = f"@raw{len(raws)}@"
                 raws.append(self._one(RAW))
