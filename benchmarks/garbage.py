@@ -109,7 +109,7 @@ class Garbage:
         if "enum" in schema:
             return self._one(schema["enum"])
         if "object" in kinds:
-            return self._object(schema) if "properties" in schema else dict(TASK)
+            return self._object(schema) if "properties" in schema else deepcopy(TASK)
         if "array" in kinds:
             return [self._of(schema["items"], "") for _ in range(int(self.rng.integers(1, 4)))]
         if "string" in kinds:
@@ -123,7 +123,7 @@ class Garbage:
         return {
             name: self._of(part, name)
             for name, part in schema["properties"].items()
-            if name in schema["required" if "required" in schema else "properties"]
+            if name in schema.get("required", ())
             or (name in choices and name != left)
             or (name not in choices and self.rng.random() < 0.5)
         }
@@ -135,7 +135,7 @@ class Garbage:
             return str(self._one(self.decisions))
         if name == "timezone":
             return "Europe/Paris"
-        return TEXTS.get(name) or f"w{self.rng.integers(1_000)}"
+        return TEXTS.get(name) or f"w{self.rng.integers(20)}"
 
     # ---- broken ones
 
