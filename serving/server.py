@@ -1,8 +1,8 @@
 """The loop that serves: requests gather for a turn, one commit decides them all, all are told.
 
-No threads, but one that queues while another process writes. A batch is decided and committed
-inline, so that what was told is on disk and there is nothing to hand over; its size is bounded,
-so that a slow disk delays the loop by one batch and not by all that wait.
+No threads. A batch is decided and committed inline, so that what was told is on disk and
+there is nothing to hand over; its size is bounded, so that a slow disk delays the loop by
+one batch and not by all that wait.
 """
 
 import asyncio
