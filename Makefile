@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-for-these-dependencies
 
-.PHONY: help setup demo test check study bench clean
+.PHONY: help setup demo test check study soak bench clean
 
 help:            ## what can be made here
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/ —/'
@@ -31,6 +31,12 @@ check: setup     ## ruff, mypy strict, docs and notebooks
 
 study: setup     ## the seeded statistical studies, kept under results/study
 	$(BIN)/python -m replay.studies --out results/study
+
+soak: setup      ## the scorer's long runs: 1,000 kills, 200,000 malformed requests, 300,000 decisions
+	$(BIN)/python -m benchmarks.serve_kill --kills 1000 --out results/study/kills
+	$(BIN)/python -m benchmarks.serve_garbage --requests 100000
+	$(BIN)/python -m benchmarks.serve_garbage --requests 100000 --workers 2
+	$(BIN)/python -m benchmarks.serve_memory --decisions 300000
 
 bench: setup     ## speed, side by side, as ratios
 	$(BIN)/python -m benchmarks

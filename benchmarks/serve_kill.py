@@ -9,6 +9,7 @@ with an experiment. With --out each batch that held leaves a file, and is not ru
 """
 
 import argparse
+import contextlib
 import http.client
 import json
 import os
@@ -21,12 +22,14 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.serve_load import workers_of
 from journal import read_log
 from journal.states import read_states
 from replay import audit
@@ -121,8 +124,10 @@ class Killing:
                 client.start()
             time.sleep(float(self.rng.uniform(0.05, 0.4)))
         finally:
+            processes = workers_of(process.pid)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            _wait_until_gone(processes)
         for client in clients:
             client.join()
         self.kills += 1
@@ -181,7 +186,8 @@ class Killing:
         states = read_states(self.where / "states")
         audited = audit(log, states or None)
         assert audited.ok, audited.failures[:3]
-        assert audited.rebuilt == audited.decisions == len(found)
+        counts = (audited.rebuilt, audited.decisions, len(found))
+        assert len(set(counts)) == 1, counts
 
     def check_beside(self, beside: str) -> None:
         """Every decision has what was to be written beside it, in the same transaction."""
@@ -194,6 +200,21 @@ class Killing:
                 f" (SELECT decision_id FROM {table})"
             ).fetchone()[0]
         assert missing == 0, f"{missing} decisions without their {beside}"
+
+
+def _wait_until_gone(processes: list[int]) -> None:
+    """A worker that is slow to die keeps the journal open.
+
+    What another had written, and no reply had told, would come to light only after that, between
+    two readings of one check.
+    """
+    end = time.monotonic() + 60
+    for process in processes:
+        status = Path(f"/proc/{process}/stat")
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            while status.read_text().rpartition(")")[2].split()[0] not in "ZX":
+                assert time.monotonic() < end, f"{process} does not die"
+                time.sleep(0.001)
 
 
 def batch(number: int, kills: int, seed: int, workers: int, beside: str, out: Path | None) -> Any:
@@ -264,7 +285,9 @@ def main() -> int:
             try:
                 said = batch(number, out=asked.out, **plan)
             except AssertionError as error:
-                print(f"batch {number} {plan}: {error}", file=sys.stderr)
+                line = traceback.extract_tb(error.__traceback__)[-1]
+                where = f"{Path(line.filename).name}:{line.lineno} {line.line}"
+                print(f"batch {number} {plan}: {where} {error}", file=sys.stderr)
                 return 1
             if file is not None:
                 part = file.with_suffix(".part")
