@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-for-these-dependencies
 
-.PHONY: help setup demo loop test check reference study bench clean
+.PHONY: help setup demo loop test check reference study soak bench clean
 
 help:            ## what can be made here
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/ —/'
@@ -37,6 +37,12 @@ reference: setup ## the small run that is kept in git, made again
 
 study: setup     ## the seeded statistical studies, kept under results/study
 	$(BIN)/python -m replay.studies --out results/study
+
+soak: setup      ## the scorer's long runs: 1,000 kills, 200,000 malformed requests, 300,000 decisions
+	$(BIN)/python -m benchmarks.serve_kill --kills 1000 --out results/study/kills
+	$(BIN)/python -m benchmarks.serve_garbage --requests 100000
+	$(BIN)/python -m benchmarks.serve_garbage --requests 100000 --workers 2
+	$(BIN)/python -m benchmarks.serve_memory --decisions 300000
 
 bench: setup     ## speed, side by side, as ratios
 	$(BIN)/python -m benchmarks

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import NoReturn
 
-from journal.live import LiveJournal
+from journal.live import LiveJournal, Unavailable
 from policies.errors import BadInput, one_line
 from policies.experiment import Experiment
 from policies.records import seconds
@@ -191,6 +191,8 @@ def main() -> int:
         message = f"{error.filename or 'serve'}: {error.strerror or error}"
     except UnicodeDecodeError:
         message = "--token-file: must be text"
+    except Unavailable as error:
+        message = f"--journal: cannot be written ({error})"
     print(f"serve.py: {one_line(message)}", file=sys.stderr)
     return 2
 

@@ -72,10 +72,15 @@ class Crowd:
     """Connections to one server, kept from window to window."""
 
     def __init__(self, host: str, port: int, connections: int) -> None:
-        self.wires = [Wire(host, port) for _ in range(connections)]
+        self.wires: list[Wire] = []
         self.selector = selectors.DefaultSelector()
-        for wire in self.wires:
-            self.selector.register(wire.socket, selectors.EVENT_READ, wire)
+        for _ in range(connections):
+            self.join(Wire(host, port))
+
+    def join(self, wire: Wire) -> None:
+        """One more."""
+        self.wires.append(wire)
+        self.selector.register(wire.socket, selectors.EVENT_READ, wire)
 
     def close(self) -> None:
         self.selector.close()

@@ -1,16 +1,20 @@
 """kill -9 at random instants under load: nothing acknowledged is lost, nothing applied twice.
 
-    python -m benchmarks.serve_kill --kills 1000
+    python -m benchmarks.serve_kill --kills 1000 --out results/study/kills
 
 After each kill the journal is compared with all that clients were told, and audited; what was
-in flight is sent again to the next server and must be there once.
+in flight is sent again to the next server and must be there once. A batch of 50 has a journal of
+its own, a seed, and its place in SETTINGS: one worker or two, alone, with a policy in shadow or
+with an experiment. With --out each batch that held leaves a file, and is not run again.
 """
 
 import argparse
+import contextlib
 import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -18,18 +22,35 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.serve_load import workers_of
 from journal import read_log
 from journal.states import read_states
 from replay import audit
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIENTS = 4
+BATCH = 50  # kills of one journal: the audit reads all of it after each
+POLICY = "linucb:epsilon=0.3"
+EXPERIMENT = f"""name = "kills"
+[[variants]]
+name = "control"
+policy = "{POLICY}"
+share = 0.5
+[[variants]]
+name = "shared"
+policy = "linucb:alpha=2,arm=shared,epsilon=0.1"
+share = 0.5
+"""
+BESIDE = ("alone", "shadow", "experiment")
+SETTINGS = tuple((workers, beside) for beside in BESIDE for workers in (1, 2))
+"""What batch number b runs under, in turns."""
 
 
 class Client(threading.Thread):
@@ -69,9 +90,13 @@ class Client(threading.Thread):
 
     def _send(self, connection: http.client.HTTPConnection, path: str, body: Any) -> Any:
         self.pending = [(path, body)]
-        connection.request("POST", path, json.dumps(body))
-        reply = connection.getresponse()
-        read = json.loads(reply.read())
+        while True:
+            connection.request("POST", path, json.dumps(body))
+            reply = connection.getresponse()
+            read = json.loads(reply.read())
+            if reply.status != 503:
+                break
+            time.sleep(0.1)  # a disk that stood still: what is asked to come back does
         self.pending = []
         self.told.append((path, body, reply.status, read))
         return read
@@ -99,8 +124,10 @@ class Killing:
                 client.start()
             time.sleep(float(self.rng.uniform(0.05, 0.4)))
         finally:
+            processes = workers_of(process.pid)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            _wait_until_gone(processes)
         for client in clients:
             client.join()
         self.kills += 1
@@ -113,8 +140,9 @@ class Killing:
     def _start(self) -> tuple[subprocess.Popen[str], int]:
         process = subprocess.Popen(
             [
-                *(sys.executable, "serve.py", "--policy", "linucb:epsilon=0.3", "--port", "0"),
+                *(sys.executable, "serve.py", "--port", "0"),
                 *("--state", str(self.where / "states"), "--journal", str(self.where / "live.db")),
+                *(() if "--experiment" in self.options else ("--policy", POLICY)),
                 *self.options,
             ],
             cwd=ROOT,
@@ -158,30 +186,125 @@ class Killing:
         states = read_states(self.where / "states")
         audited = audit(log, states or None)
         assert audited.ok, audited.failures[:3]
-        assert audited.rebuilt == audited.decisions == len(found)
+        counts = (audited.rebuilt, audited.decisions, len(found))
+        assert len(set(counts)) == 1, counts
+
+    def check_beside(self, beside: str) -> None:
+        """Every decision has what was to be written beside it, in the same transaction."""
+        table = {"shadow": "shadows", "experiment": "assignments"}.get(beside)
+        if table is None:
+            return
+        with closing(sqlite3.connect(self.where / "live.db")) as db:
+            missing = db.execute(
+                "SELECT count(*) FROM decisions WHERE decision_id NOT IN"
+                f" (SELECT decision_id FROM {table})"
+            ).fetchone()[0]
+        assert missing == 0, f"{missing} decisions without their {beside}"
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(prog="benchmarks.serve_kill", description=__doc__)
-    options.add_argument("--kills", type=int, default=100)
-    options.add_argument("--workers", type=int, default=1)
-    options.add_argument("--seed", type=int, default=0)
-    asked = options.parse_args()
-    done, decisions, rewards, retried = 0, 0, 0, 0
-    while done < asked.kills:  # a journal of its own for every 50: the audit reads all of it
-        with tempfile.TemporaryDirectory() as directory:
-            killing = Killing(Path(directory), asked.seed + done, "--workers", str(asked.workers))
-            for _ in range(min(50, asked.kills - done)):
+def _wait_until_gone(processes: list[int]) -> None:
+    """A worker that is slow to die keeps the journal open.
+
+    What another had written, and no reply had told, would come to light only after that, between
+    two readings of one check.
+    """
+    end = time.monotonic() + 60
+    for process in processes:
+        status = Path(f"/proc/{process}/stat")
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            while status.read_text().rpartition(")")[2].split()[0] not in "ZX":
+                assert time.monotonic() < end, f"{process} does not die"
+                time.sleep(0.001)
+
+
+def batch(number: int, kills: int, seed: int, workers: int, beside: str, out: Path | None) -> Any:
+    """What one batch came to. Raises AssertionError, and leaves its journal in `out`."""
+    with tempfile.TemporaryDirectory() as directory:
+        where = Path(directory)
+        options = ["--workers", str(workers)]
+        if beside == "shadow":
+            options += ["--shadow", "linucb:alpha=0.5,epsilon=0.1"]
+        elif beside == "experiment":
+            (where / "tips.toml").write_text(EXPERIMENT)
+            options += ["--experiment", str(where / "tips.toml")]
+        killing = Killing(where, seed, *options)
+        try:
+            for _ in range(kills):
                 killing.once()
-                done += 1
-            decisions += len(killing.decided)
-            rewards += len(killing.applied)
-            retried += killing.retried
+        except AssertionError:
+            if out is not None:
+                shutil.copytree(where, out / f"failed-{number:04d}", dirs_exist_ok=True)
+            raise
+        killing.check_beside(beside)
+    return {
+        "batch": number,
+        "seed": seed,
+        "workers": workers,
+        "beside": beside,
+        "kills": kills,
+        "decisions": len(killing.decided),
+        "rewards": len(killing.applied),
+        "sent_again": killing.retried,
+    }
+
+
+def done_before(file: Path | None, plan: dict[str, Any]) -> Any:
+    """What a file says of the same batch; None when it is still to be run."""
+    if file is None or not file.exists():
+        return None
+    found = json.loads(file.read_text())
+    return found if plan.items() <= found.items() else None
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(
+        prog="benchmarks.serve_kill",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument("--kills", type=int, default=100)
+    options.add_argument("--workers", type=int, help="default: one and two in turns")
+    options.add_argument("--beside", choices=BESIDE, help="default: each in turns")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--out", type=Path, help="a file a batch; what is there is not run again")
+    asked = options.parse_args()
+    if asked.out is not None:
+        asked.out.mkdir(parents=True, exist_ok=True)
+    found = []
+    for number, first in enumerate(range(0, asked.kills, BATCH)):
+        workers, beside = SETTINGS[number % len(SETTINGS)]
+        plan = {
+            "kills": min(BATCH, asked.kills - first),
+            "seed": asked.seed + first,
+            "workers": asked.workers or workers,
+            "beside": asked.beside or beside,
+        }
+        file = None if asked.out is None else asked.out / f"kills-{number:04d}.json"
+        said = done_before(file, plan)
+        if said is None:
+            try:
+                said = batch(number, out=asked.out, **plan)
+            except AssertionError as error:
+                line = traceback.extract_tb(error.__traceback__)[-1]
+                where = f"{Path(line.filename).name}:{line.lineno} {line.line}"
+                print(f"batch {number} {plan}: {where} {error}", file=sys.stderr)
+                return 1
+            if file is not None:
+                part = file.with_suffix(".part")
+                part.write_text(json.dumps(said) + "\n")
+                part.replace(file)
+        found.append(said)
+        print(json.dumps(said), file=sys.stderr, flush=True)
+    kills, decisions, rewards, again = (
+        sum(each[name] for each in found)
+        for name in ("kills", "decisions", "rewards", "sent_again")
+    )
     print(
-        f"{done} kills: {decisions} decisions and {rewards} rewards acknowledged, {retried}"
+        f"{kills} kills: {decisions} decisions and {rewards} rewards acknowledged, {again}"
         " requests sent again; 0 lost, 0 applied twice, every audit passed"
     )
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

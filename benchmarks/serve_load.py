@@ -4,7 +4,9 @@
 
 `--peer` is a Python that has fastapi and uvicorn beside numpy and numba: it serves the same
 policy and the same commit (benchmarks/serve_peer.py). Every request is durable: one fsync a
-batch. The journals stand in --where, on the disk that is to be measured.
+batch. The journals stand in --where, on the disk that is to be measured. --workers 2 adds rows
+of a second server, of so many processes over a journal of its own, each with its part of the
+connections.
 """
 
 import argparse
@@ -12,24 +14,26 @@ import itertools
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from benchmarks.serve_client import Crowd, Window
+from benchmarks.serve_client import Crowd, Window, Wire
 
 ROOT = Path(__file__).resolve().parents[1]
 USERS, CANDIDATES = 500, 10
 NAMES = ("hour_sin", "hour_cos", "is_overdue", "task_age", "priority")
 SPEC = "linucb:alpha=1"
+REWARD, APPEND = "/reward paced 300/s", "bare append paced 300/s"  # the goal: 2 x, 3 x with 2
 
 
 def request(method: str, path: str, body: Any = None) -> bytes:
@@ -79,6 +83,30 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def workers_of(pid: int) -> list[int]:
+    """The processes of a supervisor; none when it serves itself."""
+    said = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(worker) for worker in said.split()]
+
+
+def spread(port: int, workers: list[int], connections: int) -> Crowd:
+    """So many connections, each worker with its part: else one may accept all of a burst."""
+    crowd, health = Crowd("127.0.0.1", port, 0), request("GET", "/healthz")
+    try:
+        for i, one in enumerate(workers, start=1):
+            for worker in workers:
+                os.kill(worker, signal.SIGCONT if worker == one else signal.SIGSTOP)
+            while len(crowd.wires) < connections * i // len(workers):
+                wire = Wire("127.0.0.1", port)
+                wire.send(health, 0.0)
+                assert next(wire.replies())[1] == 200
+                crowd.join(wire)
+    finally:
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
+    return crowd
+
+
 def bare_append(where: Path, rate: float, seconds: float, size: int) -> Window:
     """What the disk gives: records of `size` bytes at `rate`, all that are due in one fdatasync."""
     out, sent, total = Window(seconds), 0, int(rate * seconds)
@@ -104,11 +132,16 @@ def measure(asked: argparse.Namespace, where: Path) -> dict[str, list[Window]]:
     score = scores()
     health = request("GET", "/healthz")
     found: dict[str, list[Window]] = {}
-    ours = [
-        *(sys.executable, "serve.py", "--policy", SPEC, "--port", "0"),
-        *("--state", str(where / "states"), "--journal", str(where / "live.db")),
-        *("--workers", str(asked.workers)),
-    ]
+
+    def ours(name: str, workers: int) -> list[str]:
+        store = where / name
+        store.mkdir()
+        return [
+            *(sys.executable, "serve.py", "--policy", SPEC, "--port", "0"),
+            *("--state", str(store / "states"), "--journal", str(store / "live.db")),
+            *("--workers", str(workers)),
+        ]
+
     peer = [
         *(asked.peer or "", "-m", "uvicorn", "benchmarks.serve_peer:app", "--port", "0"),
         *("--no-access-log", "--log-level", "info"),
@@ -118,21 +151,39 @@ def measure(asked: argparse.Namespace, where: Path) -> dict[str, list[Window]]:
         found.setdefault(name, []).append(window)
         if asked.verbose:
             took = f"p50 {window.ms(50):7.2f} ms  p99 {window.ms(99):7.2f} ms"
-            print(f"{name:26} {window.rate:8,.0f}/s  {took}", file=sys.stderr)
+            print(f"{name:31} {window.rate:8,.0f}/s  {took}", file=sys.stderr)
         if process:
             window.cpu = cpu_seconds(process) - before
 
-    with served(where, ours) as (port, pid):
+    with ExitStack() as stack:
+        port, pid = stack.enter_context(served(where, ours("one", 1)))
         eight, many = Crowd("127.0.0.1", port, 8), Crowd("127.0.0.1", port, 64)
-        for crowd in (eight, many):
-            crowd.busy(score, 1.0)  # warm
-        ids: list[str] = []
+        crowds = {"": (eight, many)}
+        if asked.workers > 1:
+            other = stack.enter_context(served(where, ours("several", asked.workers)))
+            them = workers_of(other[1])
+            several = f", {asked.workers} workers"
+            crowds[several] = (spread(other[0], them, 8), spread(other[0], them, 64))
+        for pair in crowds.values():
+            for crowd in pair:
+                stack.callback(crowd.close)
+                crowd.busy(score, 1.0)  # warm
+        ids: dict[str, list[str]] = {who: [] for who in crowds}
 
-        def seen(body: bytes) -> None:
-            ids.append(json.loads(body)["decision_id"])
+        def rewards(who: str) -> None:
+            """As many as were decided before, a window long."""
+            eight, open_tips = crowds[who][0], ids[who]
 
-        def answer() -> bytes:
-            return request("POST", "/reward", {"decision_id": ids.pop(), "feedback": "done"})
+            def seen(body: bytes) -> None:
+                open_tips.append(json.loads(body)["decision_id"])
+
+            def answer() -> bytes:
+                said = {"decision_id": open_tips.pop(), "feedback": "done"}
+                return request("POST", "/reward", said)
+
+            while len(open_tips) < 300 * asked.seconds + 1:
+                eight.busy(score, 0.2, seen)
+            keep(f"{REWARD}{who}", eight.paced(answer, 300, asked.seconds))
 
         for _ in range(asked.rounds):
             keep("/score paced 1000/s", eight.paced(score, 1000, asked.seconds))
@@ -140,21 +191,20 @@ def measure(asked: argparse.Namespace, where: Path) -> dict[str, list[Window]]:
             keep("bare append paced 1000/s", bare_append(where, 1000, asked.seconds, 1200))
             used = cpu_seconds(pid)
             keep("/score 64 busy", many.busy(score, asked.seconds), pid, used)
-            while len(ids) < 300 * asked.seconds + 1:
-                eight.busy(score, 0.2, seen)
-            keep("/reward paced 300/s", eight.paced(answer, 300, asked.seconds))
-            keep("bare append paced 300/s", bare_append(where, 300, asked.seconds, 300))
+            for who in crowds:
+                rewards(who)
+            keep(APPEND, bare_append(where, 300, asked.seconds, 300))
             used = cpu_seconds(pid)
             keep("/score 8 busy", eight.busy(score, asked.seconds), pid, used)
+            if asked.workers > 1:
+                keep(f"/score 64 busy{several}", crowds[several][1].busy(score, asked.seconds))
             if asked.peer:
-                with served(where, peer) as (other, its_pid):
-                    peers = Crowd("127.0.0.1", other, 8)
+                with served(where, peer) as (its_port, its_pid):
+                    peers = Crowd("127.0.0.1", its_port, 8)
                     peers.busy(score, 1.0)
                     used = cpu_seconds(its_pid)
                     keep("fastapi 8 busy", peers.busy(score, asked.seconds), its_pid, used)
                     peers.close()
-        eight.close()
-        many.close()
     return found
 
 
@@ -166,7 +216,7 @@ def main() -> None:
     )
     options.add_argument("--rounds", type=int, default=9)
     options.add_argument("--seconds", type=float, default=3.0)
-    options.add_argument("--workers", type=int, default=1)
+    options.add_argument("--workers", type=int, default=1, help="also a server of so many")
     options.add_argument("--peer", help="a Python with fastapi and uvicorn")
     options.add_argument("--where", type=Path, help="a directory on the disk to measure")
     options.add_argument("--verbose", action="store_true", help="every window on stderr")
@@ -188,13 +238,17 @@ def main() -> None:
     if asked.json:
         print(json.dumps({"load_average": os.getloadavg(), "windows": table}))
         return
-    print(f"medians of {asked.rounds} windows of {asked.seconds:g} s, {asked.workers} worker(s)")
+    print(f"medians of {asked.rounds} windows of {asked.seconds:g} s")
     for name, row in table.items():
         print(
-            f"{name:26} {row['rps']:8,.0f}/s   p50 {row['p50_ms']:7.2f} ms   p99"
+            f"{name:31} {row['rps']:8,.0f}/s   p50 {row['p50_ms']:7.2f} ms   p99"
             f" {row['p99_ms']:7.2f} ms   {row['requests']:8,d} requests, {row['errors']} errors"
             + (f", {row['cpu_us']:.0f} us of CPU each" if row["cpu_us"] else "")
         )
+    for name in (name for name in found if name.startswith(REWARD)):
+        pairs = zip(found[name], found[APPEND], strict=True)
+        times = statistics.median(a.ms(99) / b.ms(99) for a, b in pairs)
+        print(f"p99 over a bare append, {name}: {times:.2f} x")
     if "fastapi 8 busy" in found:
         pairs = zip(found["/score 8 busy"], found["fastapi 8 busy"], strict=True)
         print(f"over fastapi, 8 busy: {statistics.median(a.rate / b.rate for a, b in pairs):.2f} x")

@@ -89,5 +89,13 @@ class Unavailable(Exception):
     """The journal cannot be written now, for the reason given; nothing of the batch was."""
 
 
+class Busy(Unavailable):
+    """Another process has kept the writers' lock for too long; `holder` is its id, if known."""
+
+    def __init__(self, message: str, holder: int | None = None):
+        super().__init__(message)
+        self.holder = holder
+
+
 Call = Asked | Told | Elsewhere
 Outcome = Decided | Answered | Recorded | Exception

@@ -1,17 +1,18 @@
 """The live journal's file among its writers: one transaction at a time, reopened after damage."""
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from journal.live_calls import Unavailable
-from journal.live_rows import check_journal, open_journal
+from journal.live_calls import Busy, Unavailable
+from journal.live_rows import BUSY_S, check_journal, open_journal
+from journal.live_turn import Turn
 from policies.errors import BadInput
 
 PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL)  # errors that leave a connection usable
+STILL_BUSY_S = 0.05  # a wait after one in vain: a server's loop must not stand still for each
+OPENING_S = 30.0  # nobody is served yet who could be told to come back
 
 
 class JournalFile:
@@ -24,18 +25,31 @@ class JournalFile:
         self._opened = 0
         self._db: sqlite3.Connection | None = None
         check_journal(path)
-        self._turn = turnstile(path)
-        with self.alone():
-            self._db = open_journal(path)
+        self._turn = Turn(path)
+        self._patience = OPENING_S
+        try:
+            with self.alone():
+                self._db = open_journal(path)
+        except Busy as error:
+            self._turn.close()
+            raise BadInput(str(path), f"{error}: process {error.holder}") from None
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """The writers' queue; SQLite's own waiting would let a second writer starve."""
-        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        """The writers' queue; SQLite's own waiting would let a second writer starve.
+
+        Raises `Busy` when who is before it does not come to an end.
+        """
+        try:
+            self._turn.take(self._patience)
+        except Busy:
+            self._patience = STILL_BUSY_S
+            raise
+        self._patience = BUSY_S
         try:
             yield
         finally:
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            self._turn.give()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -58,7 +72,7 @@ class JournalFile:
         if self._db is not None:
             self._db.close()
             self._db = None
-        os.close(self._turn)
+        self._turn.close()
 
     def _begin(self) -> sqlite3.Connection:
         if self._db is None:
@@ -80,16 +94,6 @@ class JournalFile:
         if isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF not in PASSING:
             self._db.close()
             self._db = None
-
-
-def turnstile(path: Path) -> int:
-    """The open file whose lock the writers queue for; not the journal: SQLite locks that itself."""
-    beside = path.with_name(f"{path.name}-lock")
-    try:
-        return os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        said = f"cannot be opened as a live journal ({error.strerror})"
-        raise BadInput(str(path), said) from None
 
 
 def _reason(error: BaseException) -> str | None:

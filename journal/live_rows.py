@@ -16,7 +16,7 @@ from policies.errors import BadInput
 from policies.prior import know, priors_in
 from policies.records import Decision, Feedback, decision_digest, feedback_digest
 
-BUSY_S = 2.0  # how long a program that is none of ours may keep the file locked
+BUSY_S = 2.0  # how long another program may keep the file locked, or a server its turn
 WAL_PAGES = 4_000  # pages of the write-ahead log before it is copied into the file
 
 INSERT_DECISION = (

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-from journal.live_calls import Call, Unavailable
+from journal.live_calls import Busy, Call, Unavailable
 from journal.live_notes import note
 from journal.live_requests import PREPARE, prepare
 from policies.errors import BadInput, one_line
@@ -203,7 +203,8 @@ class Server:
         said = _unavailable(error)
         if said["message"] != self.unavailable:
             self.unavailable = said["message"]
-            note("journal_unavailable", message=said["message"], kind=type(error).__name__)
+            more = {"holder": error.holder} if isinstance(error, Busy) else {}
+            note("journal_unavailable", message=said["message"], kind=type(error).__name__, **more)
         for connection, path, _ in batch:
             self._error(connection, path, 503, said)
 
@@ -243,7 +244,11 @@ class Server:
 def _unavailable(error: Exception) -> dict[str, str]:
     known = isinstance(error, Unavailable)
     message = str(error) if known else "the batch could not be decided"
-    return {"code": "journal_unavailable" if known else "failed", "message": one_line(message)}
+    busy = isinstance(error, Busy)
+    return {
+        "code": "journal_busy" if busy else "journal_unavailable" if known else "failed",
+        "message": one_line(message),
+    }
 
 
 def _one_line(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from journal.live_file import turnstile
 from journal.live_rows import check_journal, is_fresh, open_journal
+from journal.live_turn import turnstile
 from journal.schema_sql import VERSION
 from policies.errors import BadInput
 
