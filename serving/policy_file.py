@@ -13,6 +13,11 @@ class PolicyFile:
 
     def __init__(self, path: Path, allow_deterministic: bool = False) -> None:
         self.path, self._allow = path, allow_deterministic
+        self.is_changed = False  # somebody said so before it could be heeded
+
+    def changed(self, *_: object) -> None:
+        """A signal's handler."""
+        self.is_changed = True
 
     def read(self) -> tuple[Champion, Policy]:
         """What it names now. Raises `BadInput` when that cannot be served."""

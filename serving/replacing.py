@@ -24,6 +24,11 @@ class Replacing:
             return
         self._task = asyncio.get_running_loop().create_task(self._replace())
 
+    def catch_up(self) -> None:
+        """With what was said since the file was read, before anybody could heed it."""
+        if self._file.is_changed:
+            self.asked()
+
     async def _replace(self) -> None:
         self._again = True
         while self._again:

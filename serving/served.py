@@ -47,9 +47,9 @@ def served(options: Namespace, experiment: str | None = None) -> Served:
     """
     file = text = None
     if options.policy_file is not None:
-        # before it is read: a SIGHUP between the reading and the serving must wait, not be lost
-        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))
         file = PolicyFile(Path(options.policy_file), options.allow_deterministic)
+        # before it is read: a SIGHUP between the reading and the serving must wait, not be lost
+        signal.signal(signal.SIGHUP, file.changed)
     policy: Policy | Experiment
     if file is not None:
         policy = file.read()[1]

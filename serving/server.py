@@ -64,8 +64,8 @@ class Server:
             loop.add_signal_handler(number, stopped.set)
         if self.replacing is not None:
             loop.add_signal_handler(signal.SIGHUP, self.replacing.asked)
-            # blocked since before the file was read: what was sent meanwhile comes now
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP,))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP,))  # a worker's, till now
+            self.replacing.catch_up()
         if lifeline >= 0:
             loop.add_reader(lifeline, stopped.set)
         self.loop = loop

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 
 from journal.live_notes import note
 from policies.errors import BadInput
+from serving.heard import Heard
 
 VARIABLE = "TIPBANDIT_WORKER"  # how a worker knows that it is one
 START_S = 120.0  # for the kernels to compile and all workers to listen
@@ -45,7 +46,8 @@ def place() -> Place | None:
     return Place(**json.loads(said))
 
 
-WATCHED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+STOPPING = {signal.SIGTERM, signal.SIGINT}
+WATCHED = (*STOPPING, signal.SIGCHLD)
 
 
 class Supervisor:
@@ -69,7 +71,7 @@ class Supervisor:
 
     def run(self, serving: str) -> int:
         """Says `serving` once all listen; 0 when it was told to stop, 2 when they cannot start."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, (*WATCHED, *self._forwarded))
+        self._heard = Heard((*WATCHED, *self._forwarded))
         for worker in range(self._count):
             self._start(worker)
         if self._all_listen():
@@ -86,11 +88,16 @@ class Supervisor:
         told = Place(worker, self._count, *descriptors, self._experiment)
         warnings = [f"-W{option}" for option in sys.warnoptions]
         self._born[worker] = time.monotonic()
-        self._processes[worker] = subprocess.Popen(
-            [sys.executable, *warnings, *sys.argv],
-            env={**os.environ, VARIABLE: json.dumps(asdict(told))},
-            pass_fds=descriptors,
-        )
+        # what a worker inherits: nothing ends it before it can heed it
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (*WATCHED, *self._forwarded))
+        try:
+            self._processes[worker] = subprocess.Popen(
+                [sys.executable, *warnings, *sys.argv],
+                env={**os.environ, VARIABLE: json.dumps(asdict(told))},
+                pass_fds=descriptors,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _all_listen(self) -> bool:
         end, heard = time.monotonic() + START_S, 0
@@ -99,19 +106,19 @@ class Supervisor:
                 heard += len(os.read(self._said, self._count))
             if any(p.poll() is not None for p in self._processes.values()):
                 return False
-            if signal.sigtimedwait((signal.SIGTERM, signal.SIGINT), 0) is not None:
+            if self._heard.wait(0) & STOPPING:
                 return False
         return heard == self._count
 
     def _watch(self) -> None:
         """Until it is told to stop."""
         while True:
-            got = signal.sigtimedwait((*WATCHED, *self._forwarded), 1.0)
-            if got is not None and got.si_signo in self._forwarded:
-                for process in self._processes.values():
-                    process.send_signal(got.si_signo)
-            elif got is not None and got.si_signo != signal.SIGCHLD:
+            got = self._heard.wait(1.0)
+            if got & STOPPING:
                 return
+            for number in got.intersection(self._forwarded):
+                for process in self._processes.values():
+                    process.send_signal(number)
             for worker, process in list(self._processes.items()):
                 code = process.poll()
                 if code is None:
