@@ -44,7 +44,7 @@ Took = list[tuple[float, float]]  # seconds of a commit, by the wall's clock and
 
 def measure(asked: argparse.Namespace, where: Path) -> tuple[Took, Took]:
     """Each commit, without shadows and with them."""
-    policy, shadows = make(SPEC), challengers(asked.shadow, make(SPEC))
+    policy, shadows = make(SPEC), challengers(asked.shadow, [make(SPEC)])
     journals = [
         LiveJournal(where / f"{name}.db", where / f"{name}.states", shadows=tried)
         for name, tried in (("without", []), ("with", shadows))
