@@ -18,7 +18,7 @@ from policies.records import Decision, Feedback, decision_digest, feedback_diges
 
 BUSY_S = 2.0  # how long another program may keep the file locked, or a server its turn
 # Pages of the write-ahead log before they are copied into the file. The copying stands in some
-# commit's way, the longer the more there are: 4,000 took 13-25 ms of a grown journal, these 2-4 ms.
+# commit's way, the longer the more there are: it was the tail of /score (docs/serving.md).
 WAL_PAGES = 250
 
 INSERT_DECISION = (
