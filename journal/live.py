@@ -4,7 +4,6 @@ One transaction a batch: expire what is due, decide or fold, insert, commit. Wha
 knows of a user is a fold of these records; a state file is a checkpoint that may lag.
 """
 
-import secrets
 import sqlite3
 import threading
 import time
@@ -30,6 +29,7 @@ from journal.live_calls import (
 )
 from journal.live_experiment import check_kept, insert_assignment, kept_text
 from journal.live_file import JournalFile
+from journal.live_ids import new_id
 from journal.live_inputs import insert_inputs
 from journal.live_lookups import (
     check_same_features,
@@ -88,6 +88,7 @@ class LiveJournal:
     ) -> None:
         self._states = Path(state_dir)
         self._file = JournalFile(Path(path))
+        self.copying = self._file.copying  # of the write-ahead log, beside the commits
         self._states.mkdir(parents=True, exist_ok=True)
         self._window, self._clock, self._count = reward_window_s, clock, count
         self._shadows = Shadows(shadows)
@@ -229,7 +230,7 @@ class LiveJournal:
             check_kept(policy, kept_text(db, policy))
         served = policy_of(policy, asked.user_id)
         decision, scores = user.loop.decide(
-            served, _new_id(), now, asked.candidate_ids, asked.arms, asked.context, self._window
+            served, new_id(now), now, asked.candidate_ids, asked.arms, asked.context, self._window
         )
         self._insert(db, user, now, expired)
         user.n = insert_decision(db, decision, scores, asked.request_id, asked.body)
@@ -291,7 +292,7 @@ class LiveJournal:
             user.loop.void(voided)
         expired = user.loop.expire(now)
         check_same_features(user.loop, asked)
-        decision = made_elsewhere(call, user.loop.state, _new_id(), now, self._window)
+        decision = made_elsewhere(call, user.loop.state, new_id(now), now, self._window)
         user.loop.record(decision)
         if voided is not None:
             void(db, asked.user_id, voided, decision.decision_id)
@@ -342,8 +343,3 @@ class LiveJournal:
                 write_state(self._states, state, text)
             except OSError as error:
                 note("checkpoint_not_written", user=state.user_id, message=error.strerror)
-
-
-def _new_id() -> str:
-    """128 random bits: nobody can guess, and so answer, another's decision."""
-    return secrets.token_hex(16)

@@ -2,16 +2,20 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from journal.live_calls import Busy, Unavailable
+from journal.live_copying import Copying
 from journal.live_rows import BUSY_S, check_journal, open_journal
 from journal.live_turn import Turn
 from policies.errors import BadInput
 
 PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL)  # errors that leave a connection usable
 STILL_BUSY_S = 0.05  # a wait after one in vain: a server's loop must not stand still for each
+# What the write-ahead log grows to before a commit copies it in its turn: rows are counted by each
+# process for itself, pages are of all, known from the last copying beside the commits.
+ROWS_LIMIT, PAGES_LIMIT = 1_000, 4_000
 OPENING_S = 30.0  # nobody is served yet who could be told to come back
 
 
@@ -24,12 +28,14 @@ class JournalFile:
         self.epoch = (0, 0)  # moves when another writer's commit is seen for the first time
         self._opened = 0
         self._db: sqlite3.Connection | None = None
+        self.copying = Copying(path)
+        self._rows = 0  # written since all of the log was last copied in a turn
         check_journal(path)
         self._turn = Turn(path)
         self._patience = OPENING_S
         try:
             with self.alone():
-                self._db = open_journal(path)
+                self._db = self._connected()
         except Busy as error:
             self._turn.close()
             raise BadInput(str(path), f"{error}: process {error.holder}") from None
@@ -56,6 +62,7 @@ class JournalFile:
         """All of it on disk when this ends, or none. Raises `Unavailable` with the reason."""
         try:
             db = self._begin()
+            before = db.total_changes
             yield db
             db.execute("COMMIT")
         except BaseException as error:
@@ -66,17 +73,39 @@ class JournalFile:
                 raise Unavailable(reason) from error
             raise
         self.failed = False
+        self._committed(db, db.total_changes - before)
 
     def close(self) -> None:
         """Ends it; what was written stays."""
+        self.copying.close()
         if self._db is not None:
             self._db.close()
             self._db = None
         self._turn.close()
 
+    def _connected(self) -> sqlite3.Connection:
+        db = open_journal(self.path)
+        db.execute("PRAGMA wal_autocheckpoint = 0")  # it would copy within a COMMIT, unseen
+        return db
+
+    def _committed(self, db: sqlite3.Connection, rows: int) -> None:
+        """In the turn of a commit of so many rows: the log is copied, if nobody did for long.
+
+        What copies beside the commits leaves something under a load without pause, and the log
+        would grow. A disk that fails now, the next commit will tell of.
+        """
+        self._rows += rows
+        if self._rows >= ROWS_LIMIT or self.copying.pages >= PAGES_LIMIT:
+            with suppress(sqlite3.Error):
+                busy, pages, copied = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if not busy and copied == pages:
+                    self._rows = self.copying.pages = 0
+        elif rows:
+            self.copying.behind_commit()
+
     def _begin(self) -> sqlite3.Connection:
         if self._db is None:
-            self._db = open_journal(self.path)
+            self._db = self._connected()
             self._opened += 1
         self._db.execute("BEGIN IMMEDIATE")
         (version,) = self._db.execute("PRAGMA data_version").fetchone()
@@ -94,6 +123,7 @@ class JournalFile:
         if isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF not in PASSING:
             self._db.close()
             self._db = None
+            self.copying.renew()
 
 
 def _reason(error: BaseException) -> str | None:

@@ -16,10 +16,8 @@ from policies.errors import BadInput
 from policies.prior import know, priors_in
 from policies.records import Decision, Feedback, decision_digest, feedback_digest
 
+LOG_KEPT = 16 << 20  # bytes of a write-ahead log that grew: the rest is given back
 BUSY_S = 2.0  # how long another program may keep the file locked, or a server its turn
-# Pages of the write-ahead log before they are copied into the file. The copying stands in some
-# commit's way, the longer the more there are: it was the tail of /score (docs/serving.md).
-WAL_PAGES = 250
 
 INSERT_DECISION = (
     f"INSERT INTO decisions ({COLUMNS}, request_id, body, scores, digest, n)"
@@ -84,7 +82,7 @@ def open_journal(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection:
             found = VERSION if fresh else _check_version(db, path)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
-            db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+            db.execute(f"PRAGMA journal_size_limit = {LOG_KEPT}")
             if fresh:
                 db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
             elif found < VERSION:

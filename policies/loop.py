@@ -23,12 +23,21 @@ from policies.state import UserState
 from policies.sums import Sums
 
 
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """What the answer to an open tip is folded into; of the rest of it memory is not kept."""
+
+    arm: str
+    row: Floats  # (d,) the context of what was shown
+    deadline: int | None  # microseconds
+
+
 @dataclass(slots=True)
 class UserLoop:
     """A user's state and the tips whose answers are awaited."""
 
     state: UserState
-    open: dict[str, Decision] = field(default_factory=dict)
+    open: dict[str, Awaited] = field(default_factory=dict)
     _due: int | None = 0  # no open tip is due before this; None: none ever
 
     def expire(self, now: int) -> list[Feedback]:
@@ -39,7 +48,7 @@ class UserLoop:
         if self._due is None or now < self._due:
             return []
         awaited = sorted(
-            (d.deadline, d.decision_id) for d in self.open.values() if d.deadline is not None
+            (tip.deadline, name) for name, tip in self.open.items() if tip.deadline is not None
         )
         due = [(at, name) for at, name in awaited if at <= now]
         self._due = awaited[len(due)][0] if len(due) < len(awaited) else None
@@ -80,9 +89,11 @@ class UserLoop:
 
     def record(self, decision: Decision) -> None:
         """Awaits the answer to a decision, whoever made it."""
-        self.open[decision.decision_id] = decision
-        if decision.deadline is not None and (self._due is None or decision.deadline < self._due):
-            self._due = decision.deadline
+        shown, deadline = decision.action, decision.deadline
+        row = decision.context[shown].copy()
+        self.open[decision.decision_id] = Awaited(decision.arms[shown], row, deadline)
+        if deadline is not None and (self._due is None or deadline < self._due):
+            self._due = deadline
 
     def void(self, decision_id: str) -> None:
         """An open tip that was never shown: it will be neither answered nor expired."""
@@ -93,8 +104,8 @@ class UserLoop:
         return self._fold(decision_id, feedback, reward, at)
 
     def _fold(self, decision_id: str, feedback: str | None, reward: float, at: int) -> Feedback:
-        d = self.open.pop(decision_id)
-        self.state.fold(d.arms[d.action], d.context[d.action], reward, decision_id, at)
+        tip = self.open.pop(decision_id)
+        self.state.fold(tip.arm, tip.row, reward, decision_id, at)
         return Feedback(decision_id, feedback, reward, at, self.state.seq)
 
 

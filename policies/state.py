@@ -85,13 +85,7 @@ class UserState:
     def _open_row(self, arm: str) -> int:
         at = bisect_left(self.arms, arm)
         self.arms.insert(at, arm)
-        s = self.sums
-        self.sums = Sums(
-            np.insert(s.gram, at + 1, 0.0, axis=0),
-            np.insert(s.moment, at + 1, 0.0, axis=0),
-            np.insert(s.count, at + 1, 0.0),
-            np.insert(s.total, at + 1, 0.0),
-        )
+        self.sums = self.sums.with_row(at + 1)
         return at + 1
 
 

@@ -36,6 +36,16 @@ class Sums:
         """d, the number of features."""
         return int(self.moment.shape[1])
 
+    def with_row(self, at: int) -> "Sums":
+        """A copy with an empty row `at`; those from there on move up."""
+        empty = Sums.zeros(1, self.width)
+        return Sums(
+            np.concatenate((self.gram[:at], empty.gram, self.gram[at:])),
+            np.concatenate((self.moment[:at], empty.moment, self.moment[at:])),
+            np.concatenate((self.count[:at], empty.count, self.count[at:])),
+            np.concatenate((self.total[:at], empty.total, self.total[at:])),
+        )
+
     def fold(self, slot: Ints, context: Floats, reward: Floats) -> None:
         """Folds m feedbacks in their order: rows `slot (m,)`, `context (m, d)`, `reward (m,)`."""
         _fold(self.gram, self.moment, self.count, self.total, slot, context, reward)

@@ -1,7 +1,7 @@
 """The loop that serves: requests gather for a turn, one commit decides them all, all are told.
 
-No threads. A batch is decided and committed inline, so that what was told is on disk and
-there is nothing to hand over; its size is bounded, so that a slow disk delays the loop by
+No threads on the way. A batch is decided and committed inline, so that what was told is on disk
+and there is nothing to hand over; its size is bounded, so that a slow disk delays the loop by
 one batch and not by all that wait.
 """
 
@@ -20,6 +20,7 @@ from journal.live_requests import PREPARE, prepare
 from policies.errors import BadInput, one_line
 from serving.app import PAGES, ROUTES, App, told
 from serving.connection import Connection
+from serving.copying import CopyingThread
 from serving.http import Broken, Head, Refused, reply_bytes
 from serving.policy_file import PolicyFile
 from serving.replacing import Replacing
@@ -29,6 +30,8 @@ QUEUE_LIMIT = 512  # calls that wait for one
 CONNECTIONS_LIMIT = 1024
 DRAIN_S = 8.0  # what a request in flight gets when the server is told to stop
 SWEEP_S = 0.5
+
+_write = json.JSONEncoder(allow_nan=False).encode
 
 
 class Server:
@@ -40,6 +43,7 @@ class Server:
         self.app, self.metrics = app, app.metrics
         self.log_requests = log_requests
         self.replacing = None if policy_file is None else Replacing(app, policy_file)
+        self.copying = CopyingThread(app.journal.copying)
         self.stopping = False
         self.connections: set[Connection] = set()
         self.queue: list[tuple[Connection, str, Call]] = []
@@ -71,13 +75,17 @@ class Server:
         self.loop = loop
         listening = await loop.create_server(lambda: Connection(self), sock=sock, backlog=1024)
         sweeping = loop.create_task(self._sweep())
-        ready()
-        await stopped.wait()
-        if lifeline >= 0:
-            loop.remove_reader(lifeline)
-        listening.close()
-        await self._drain()
-        sweeping.cancel()
+        self.copying.start()
+        try:
+            ready()
+            await stopped.wait()
+            if lifeline >= 0:
+                loop.remove_reader(lifeline)
+            listening.close()
+            await self._drain()
+            sweeping.cancel()
+        finally:
+            self.copying.close()  # before the journal is
 
     async def _sweep(self) -> None:
         """Ends the connections that were waited for long enough."""
@@ -166,15 +174,23 @@ class Server:
         if len(self.queue) >= QUEUE_LIMIT:
             raise Refused(503, "overloaded", "too many requests wait for the disk")
         if not self.queue:
-            self.loop.call_soon(self._commit)
+            self.loop.call_soon(self._turn, 0)
         self.queue.append((connection, path, call))
 
+    def _turn(self, seen: int) -> None:
+        """Waits while each turn of the loop brings more: what came together is one commit."""
+        if seen < len(self.queue) < BATCH_LIMIT:
+            self.loop.call_soon(self._turn, len(self.queue))
+        else:
+            self._commit()
+
     def _commit(self) -> None:
-        """Decides, writes and tells what gathered in this turn."""
+        """Decides, writes and tells what gathered."""
         batch = self.queue[:BATCH_LIMIT]
         began = perf_counter()
         try:
-            outcomes = self.app.commit([call for _, _, call in batch])
+            with self.copying.beside():
+                outcomes = self.app.commit([call for _, _, call in batch])
         except Exception as error:
             # whatever it was, nothing of the batch is written: the loop goes on
             self._failed(batch, error)
@@ -187,7 +203,7 @@ class Server:
                 try:
                     reply = told(call, outcome)
                     self.app.count(call, outcome)
-                    self.reply(connection, path, 200, json.dumps(reply, allow_nan=False).encode())
+                    self.reply(connection, path, 200, _write(reply).encode())
                 except Refused as refused:
                     self.app.count(call, outcome)
                     self.refuse(connection, path, refused)

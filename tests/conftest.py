@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -142,3 +143,19 @@ def ask() -> Callable[..., Any]:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(3)
+
+
+def _file_alone(path: Path) -> int:
+    alone = path.with_name("alone.db")
+    shutil.copyfile(path, alone)
+    with closing(sqlite3.connect(alone)) as db:
+        made = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'decisions'").fetchone()
+        if not made[0]:
+            return 0
+        return int(db.execute("SELECT count(*) FROM decisions").fetchone()[0])
+
+
+@pytest.fixture(scope="session")
+def file_alone() -> Callable[[Path], int]:
+    """Decisions that a journal's main file holds, without its write-ahead log."""
+    return _file_alone

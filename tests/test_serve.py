@@ -40,7 +40,7 @@ def test_it_says_that_it_lives_and_is_ready(server: Any) -> None:
 def test_a_score_has_every_key_and_a_true_propensity(
     server: Any, ask: Any, rng: np.random.Generator
 ) -> None:
-    """pscore is pmf[index], the pmf sums to 1, the id is 128 bits."""
+    """pscore is pmf[index], the pmf sums to 1, the id is a time and 128 bits."""
     for _ in range(20):
         body = ask(rng, "keys", k=4)
         status, reply = server.post("/score", body)
@@ -48,7 +48,7 @@ def test_a_score_has_every_key_and_a_true_propensity(
         assert list(reply) == [
             "decision_id", "action", "pscore", "pmf", "scores", "policy", "features", "state_seq",
         ]  # fmt: skip
-        assert re.fullmatch(r"[0-9a-f]{32}", reply["decision_id"])
+        assert re.fullmatch(r"[0-9a-f]{44}", reply["decision_id"])
         assert reply["action"]["id"] == f"t{reply['action']['index']}"
         assert reply["pscore"] == reply["pmf"][reply["action"]["index"]] > 0
         assert sum(reply["pmf"]) == pytest.approx(1, abs=1e-12)

@@ -81,7 +81,7 @@ def ids(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
     def begin() -> None:
         numbers = count()
-        monkeypatch.setattr("journal.live._new_id", lambda: f"d{next(numbers)}")
+        monkeypatch.setattr("journal.live.new_id", lambda _now: f"d{next(numbers)}")
 
     begin()
     return begin

@@ -37,6 +37,16 @@ def test_silence_is_folded_by_deadline_then_id_with_reward_0() -> None:
     assert decide(one, "next", 10 * SECOND).state_seq == 3
 
 
+def test_of_an_open_tip_no_more_is_kept_than_its_answer_needs() -> None:
+    """What was shown, not all that could be: people who never answer fill the memory slowly."""
+    one = loop()
+    d = decide(one, "d", 0)
+    (tip,) = one.open.values()
+    assert (tip.arm, tip.deadline) == (d.arms[d.action], 10 * SECOND)
+    assert tip.row.tolist() == d.context[d.action].tolist()
+    assert tip.row.base is None, "a view would keep the whole context"
+
+
 def test_a_tip_that_may_be_answered_for_ever_never_expires() -> None:
     """reward_window_s null."""
     one = loop()

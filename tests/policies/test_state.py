@@ -21,6 +21,7 @@ from policies.state import (
     from_json,
     to_json,
 )
+from policies.sums import Sums
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -114,3 +115,14 @@ def test_what_is_no_state_is_refused() -> None:
         with pytest.raises(BadInput, match="some-file") as error:
             from_json(text, "some-file")
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("at", [1, 2, 4])
+def test_a_new_arm_moves_no_sum_of_another(at: int) -> None:
+    """Every row stays as it was, bit for bit; the new one is empty."""
+    rng = np.random.default_rng(at)
+    before = Sums(*(rng.normal(size=shape) for shape in ((4, 6), (4, 3), (4,), (4,))))
+    after = before.with_row(at)
+    for old, new in ((getattr(before, f), getattr(after, f)) for f in Sums.__slots__):
+        assert not new[at].any()
+        assert np.delete(new, at, axis=0).tobytes() == old.tobytes()
