@@ -1,10 +1,13 @@
-"""What it costs a decision to keep what the encoder read of raw tasks, and an experiment's variant.
+"""What a decision costs more with what is kept beside it: inputs, a variant, a request_id.
 
 CPU time of this process, medians of pairs: a request of ten raw tasks read, then decided and
-committed, with and without. Run: `python -m benchmarks.serve_kept`.
+committed, with and without what the encoder read; committed in an experiment or not; ten ready
+features read, then decided and committed, with and without a request_id.
+Run: `python -m benchmarks.serve_kept`.
 """
 
 import json
+import secrets
 import statistics
 import tempfile
 import time
@@ -13,9 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from journal import live_requests
 from journal.live import LiveJournal
 from policies.experiment import Experiment, Variant
+from policies.features import FEATURES
 from policies.spec import canonical, make
 
 PAIRS, CALLS = 25, 80
@@ -46,6 +52,22 @@ def request() -> bytes:
     return json.dumps({**about, "candidates": candidates}).encode()
 
 
+def named() -> bytes:
+    """Ten ready features under a request_id."""
+    rng = np.random.default_rng(0)
+    candidates = [
+        {
+            "id": f"t{k}",
+            "arm": f"a{k % 4}",
+            "features": {f.name: float(rng.integers(2)) if f.whole else rng.random()
+                         for f in FEATURES},
+        }
+        for k in range(10)
+    ]  # fmt: skip
+    body = {"user_id": "u1", "request_id": "0123456789abcdef", "candidates": candidates}
+    return json.dumps(body).encode()
+
+
 def paired(with_it: Callable[[], Any], without: Callable[[], Any]) -> tuple[float, float, float]:
     """Microseconds of CPU with it, without, and the median difference of the pairs."""
 
@@ -70,6 +92,9 @@ def main() -> None:
     experiment = Experiment("bench", 0, variants)
     asked: Any = live_requests.prepare("/score", raw)
     bare = replace(asked, inputs=None)
+    with_id = named()
+    without_id = with_id.replace(b'"request_id": "0123456789abcdef", ', b"")
+    ready: Any = live_requests.prepare("/score", with_id)
 
     def read_without() -> None:
         live_requests.inputs_of = lambda *_: None  # type: ignore[assignment,misc]
@@ -87,6 +112,14 @@ def main() -> None:
             "experiment": (
                 lambda: journal.decide(experiment, bare),
                 lambda: journal.decide(policy, bare),
+            ),
+            "reading a request_id": (
+                lambda: live_requests.prepare("/score", with_id),
+                lambda: live_requests.prepare("/score", without_id),
+            ),
+            "committing a request_id": (
+                lambda: journal.decide(policy, replace(ready, request_id=secrets.token_hex(8))),
+                lambda: journal.decide(policy, replace(ready, request_id=None)),
             ),
         }
         for name, (with_it, without) in rows.items():

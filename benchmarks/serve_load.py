@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 USERS, CANDIDATES = 500, 10
 NAMES = ("hour_sin", "hour_cos", "is_overdue", "task_age", "priority")
 SPEC = "linucb:alpha=1"
+NO_ID = "request_id......"
 REWARD = "/reward paced 300/s"  # its goal: p99 at most 2 x a bare append's, 3 x with 2 workers
 APPEND, APPENDED = "bare append paced 300/s", "the same server, bare append"
 
@@ -44,8 +45,8 @@ def request(method: str, path: str, body: Any = None) -> bytes:
     return f"{method} {path} HTTP/1.1\r\nHost: bench\r\n{kind}{length}\r\n".encode() + raw
 
 
-def scores() -> Callable[[], bytes]:
-    """POST /score of 500 people, 10 candidates with ready features each."""
+def scores(named: bool = False) -> Callable[[], bytes]:
+    """POST /score of 500 people, 10 candidates with ready features each; each under an id."""
     rng = np.random.default_rng(0)
     bodies = []
     for i in range(2_000):
@@ -54,9 +55,15 @@ def scores() -> Callable[[], bytes]:
             values = [*rng.uniform(-1, 1, 2), float(rng.integers(2)), *rng.random(2)]
             features = {n: float(v) for n, v in zip(NAMES, values, strict=True)}
             candidates.append({"id": f"t{k}", "arm": f"a{k % 4}", "features": features})
-        body = {"user_id": f"u{i % USERS}", "candidates": candidates}
+        body: dict[str, Any] = {"user_id": f"u{i % USERS}", "candidates": candidates}
+        if named:
+            body["request_id"] = NO_ID
         bodies.append(request("POST", "/score", body))
-    return itertools.cycle(bodies).__next__
+    following = itertools.cycle(bodies).__next__
+    if not named:
+        return following
+    numbers, place = itertools.count(), NO_ID.encode()
+    return lambda: following().replace(place, b"%016x" % next(numbers), 1)
 
 
 @contextmanager
@@ -130,7 +137,7 @@ def bare_append(where: Path, rate: float, seconds: float, size: int) -> Window:
 
 def measure(asked: argparse.Namespace, where: Path) -> dict[str, list[Window]]:
     """All windows, by name, in turns."""
-    score = scores()
+    score, named = scores(), scores(named=True)
     health = request("GET", "/healthz")
     found: dict[str, list[Window]] = {}
 
@@ -199,6 +206,8 @@ def measure(asked: argparse.Namespace, where: Path) -> dict[str, list[Window]]:
             keep("bare append paced 1000/s", bare_append(where, 1000, asked.seconds, 1200))
             used = cpu_seconds(pid)
             keep("/score 64 busy", many.busy(score, asked.seconds), pid, used)
+            used = cpu_seconds(pid)
+            keep("/score 64 busy, request_id", many.busy(named, asked.seconds), pid, used)
             for who in crowds:
                 rewards(who)
             keep(APPENDED, bare.paced(lambda: answer, 300, asked.seconds))

@@ -222,7 +222,7 @@ class LiveJournal:
             self._insert(db, user, now, expired)
             if is_elsewhere(stored.decision):
                 raise Conflict("the request was decided elsewhere", "decided_elsewhere")
-            if stored.body != asked.body:
+            if not asked.is_retry_of(stored.body):
                 raise Conflict(f"request_id {asked.request_id} was used for another request")
             return Decided(stored.decision, stored.scores, again=True)
         check_same_features(user.loop, asked)
@@ -283,7 +283,7 @@ class LiveJournal:
         now = self._now(user)
         if stored is not None:
             if is_elsewhere(stored.decision):
-                if stored.body != asked.body:
+                if not asked.is_retry_of(stored.body):
                     raise Conflict(f"request_id {asked.request_id} was used for another decision")
                 return Recorded(stored.decision, again=True)
             voided = stored.decision.decision_id

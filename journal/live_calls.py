@@ -1,6 +1,6 @@
 """What can be asked of the live journal, and what comes of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from policies.arrays import Floats
@@ -19,6 +19,11 @@ class Asked:
     request_id: str | None = None
     body: bytes = b""  # a digest of the request, to tell a retry from another request
     inputs: str | None = None  # JSON of what the encoder read of raw tasks, live_inputs.py
+    earlier: Callable[[], bytes] | None = None  # the digest that versions before made of it
+
+    def is_retry_of(self, body: bytes) -> bool:
+        """Whether the request whose digest is `body` was this one."""
+        return self.body == body or (self.earlier is not None and self.earlier() == body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """What the bodies sent to the scorer ask of the live journal: bytes to a call, or `BadInput`."""
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import partial
 from operator import itemgetter
 from typing import Any, NoReturn
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from journal.live_accept import REFUSED, Accept, accepting, pairs_of_text
 from journal.live_calls import Asked, Call, Elsewhere, Told
-from journal.live_canonical import canonical_of
+from journal.live_digests import digest_of, earlier_digest_of
 from journal.live_inputs import inputs_of
 from journal.live_lookups import ELSEWHERE
 from journal.live_schema import DECISION, REWARD, SCORE, Check, Schema, body_check
@@ -27,7 +27,6 @@ NESTING_LIMIT = 64  # levels of objects and lists in a body
 
 Json = Mapping[str, Any]
 
-_canonical_score, _canonical_decision = canonical_of(SCORE), canonical_of(DECISION)
 _in_order = itemgetter(*[f.name for f in FEATURES])
 
 
@@ -109,17 +108,18 @@ def asked_of(body: Json) -> Asked:
     twice = first_duplicate(ids)
     if twice is not None:
         raise BadInput(f"candidates[{twice}].id", "each candidate may be given once", ids[twice])
-    request_id = body.get("request_id")
+    request_id, context = body.get("request_id"), np.array(contexts, dtype=np.float64)
     any_task = tasks.count(None) < len(tasks)
     return Asked(
         body["user_id"],
         ids,
         arms,
-        np.array(contexts, dtype=np.float64),
+        context,
         NAME,
         request_id,
-        b"" if request_id is None else _digest(_canonical_score(body)),
+        b"" if request_id is None else digest_of(body, context),
         inputs_of(body["now"], body["timezone"], tasks) if any_task else None,
+        partial(earlier_digest_of, body),
     )
 
 
@@ -147,11 +147,6 @@ def _from_task(task: Json | None, name: str, field: str, default: str | None = N
     return value
 
 
-def _digest(canonical: str) -> bytes:
-    """The same for the same request however its JSON was spelled."""
-    return hashlib.sha256(canonical.encode()).digest()
-
-
 def told_of(body: Json) -> Told:
     """What POST /reward says."""
     reward, at = body.get("reward"), body.get("answered_at")
@@ -163,7 +158,7 @@ def told_of(body: Json) -> Told:
 
 def elsewhere_of(body: Json) -> Elsewhere:
     """What POST /decision tells: the pmf is checked, since every estimate will trust it."""
-    asked = asked_of({k: v for k, v in body.items() if k not in ("pmf", "action", "policy")})
+    asked = asked_of(body)
     pmf = np.array(body["pmf"], dtype=np.float64)
     action, count = body["action"], len(asked.candidate_ids)
     if len(pmf) != count:
@@ -175,11 +170,7 @@ def elsewhere_of(body: Json) -> Elsewhere:
     if pmf[action] <= 0:
         raise BadInput("action", "must be a candidate of positive probability", action)
     name = body.get("policy")
-    whole = Asked(
-        asked.user_id, asked.candidate_ids, asked.arms, asked.context, NAME, asked.request_id,
-        _digest(_canonical_decision(body)), asked.inputs,
-    )  # fmt: skip
-    return Elsewhere(whole, ELSEWHERE if name is None else f"{ELSEWHERE}:{name}", pmf, action)
+    return Elsewhere(asked, ELSEWHERE if name is None else f"{ELSEWHERE}:{name}", pmf, action)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from journal import read_log
 from journal.live import Asked, Conflict, LiveJournal
+from journal.live_requests import prepare
 from journal.states import read_states
 from policies import make
 from policies.errors import BadInput
@@ -76,6 +78,19 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
+
+
+def test_a_retry_is_known_by_the_digest_that_a_version_before_made(desk: Desk) -> None:
+    """It decided, was ended and replaced; the client, who saw no reply, asks again."""
+    features = {"hour_sin": 0, "hour_cos": 1, "is_overdue": 0, "task_age": 0.5, "priority": 1}
+    body = {"user_id": "u", "request_id": "r", "candidates": [{"id": "t", "features": features}]}
+    asked: Any = prepare("/score", json.dumps(body).encode())
+    before = replace(asked, body=asked.earlier(), earlier=None)
+    first, _ = desk.journal.decide(POLICY, before)
+    again, _ = desk.journal.decide(POLICY, asked)
+    assert again.decision_id == first.decision_id
+    with pytest.raises(Conflict):
+        desk.journal.decide(POLICY, replace(asked, body=b"another", earlier=None))
 
 
 def test_what_was_decided_is_on_disk_before_it_is_told(desk: Desk) -> None:
