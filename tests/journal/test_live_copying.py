@@ -14,6 +14,7 @@ from journal import read_log
 from journal.live import Asked, LiveJournal, Unavailable
 from journal.live_file import PAGES_LIMIT, ROWS_LIMIT
 from journal.live_ids import new_id
+from journal.live_rows import LOG_KEPT
 from journal.states import read_states
 from policies import make
 from replay import audit
@@ -118,6 +119,23 @@ def test_a_log_that_nobody_copies_is_copied_in_the_turn_of_a_commit(
     journal.copying.copy()
     journal.decide(POLICY, ask(1))
     assert file_alone(path) == 2 * ROWS_LIMIT + 2
+
+
+def test_a_log_that_grew_gives_its_space_back(journal: LiveJournal, tmp_path: Path) -> None:
+    """While a reader stood in it, of a process that was stopped say, it could not begin anew."""
+    log = tmp_path / "live.db-wal"
+    names, arms = [f"t{i}" for i in range(1000)], ["x"] * 1000
+    large = [Asked(f"u{i}", names, arms, np.zeros((1000, 5)), "tip-v1") for i in range(100)]
+    journal.copying.want()
+    journal.decide(POLICY, ask(0))
+    while log.stat().st_size <= LOG_KEPT:
+        journal.commit(POLICY, large)
+    journal.copying.copy()
+    journal.copying.want()
+    journal.decide(POLICY, ask(1))
+    journal.copying.copy()
+    journal.decide(POLICY, ask(2))
+    assert log.stat().st_size <= LOG_KEPT
 
 
 def test_a_long_log_is_copied_in_the_turn_of_a_commit_however_few_its_rows(
