@@ -16,12 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from benchmarks.serve_load import scores
 from journal import live_requests
 from journal.live import LiveJournal
 from policies.experiment import Experiment, Variant
-from policies.features import FEATURES
 from policies.spec import canonical, make
 
 PAIRS, CALLS = 25, 80
@@ -52,22 +50,6 @@ def request() -> bytes:
     return json.dumps({**about, "candidates": candidates}).encode()
 
 
-def named() -> bytes:
-    """Ten ready features under a request_id."""
-    rng = np.random.default_rng(0)
-    candidates = [
-        {
-            "id": f"t{k}",
-            "arm": f"a{k % 4}",
-            "features": {f.name: float(rng.integers(2)) if f.whole else rng.random()
-                         for f in FEATURES},
-        }
-        for k in range(10)
-    ]  # fmt: skip
-    body = {"user_id": "u1", "request_id": "0123456789abcdef", "candidates": candidates}
-    return json.dumps(body).encode()
-
-
 def paired(with_it: Callable[[], Any], without: Callable[[], Any]) -> tuple[float, float, float]:
     """Microseconds of CPU with it, without, and the median difference of the pairs."""
 
@@ -92,8 +74,7 @@ def main() -> None:
     experiment = Experiment("bench", 0, variants)
     asked: Any = live_requests.prepare("/score", raw)
     bare = replace(asked, inputs=None)
-    with_id = named()
-    without_id = with_id.replace(b'"request_id": "0123456789abcdef", ', b"")
+    with_id, without_id = (scores(named)().partition(b"\r\n\r\n")[2] for named in (True, False))
     ready: Any = live_requests.prepare("/score", with_id)
 
     def read_without() -> None:

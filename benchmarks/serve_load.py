@@ -6,7 +6,8 @@
 policy and the same commit (benchmarks/serve_peer.py). Every request is durable: one fsync a
 batch. The journals stand in --where, on the disk that is to be measured. --workers 2 adds rows
 of a second server, of so many processes over a journal of its own, each with its part of the
-connections.
+connections. Requests with a request_id go to a server of their own: the journal of the first would
+be twice as long.
 """
 
 import argparse
@@ -46,7 +47,10 @@ def request(method: str, path: str, body: Any = None) -> bytes:
 
 
 def scores(named: bool = False) -> Callable[[], bytes]:
-    """POST /score of 500 people, 10 candidates with ready features each; each under an id."""
+    """POST /score of 500 people, 10 candidates with ready features each.
+
+    `named`: each under a request_id of its own.
+    """
     rng = np.random.default_rng(0)
     bodies = []
     for i in range(2_000):
@@ -170,7 +174,6 @@ def measure(asked: argparse.Namespace, where: Path) -> dict[str, list[Window]]:
         )
         eight, many = Crowd("127.0.0.1", port, 8), Crowd("127.0.0.1", port, 64)
         crowds = {"": (eight, many)}
-        # of a journal of its own: the others' windows go over what the goals are about
         third, third_pid = stack.enter_context(served(where, ours("named", 1)))
         retrying = Crowd("127.0.0.1", third, 64)
         stack.callback(retrying.close)

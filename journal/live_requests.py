@@ -1,7 +1,7 @@
 """What the bodies sent to the scorer ask of the live journal: bytes to a call, or `BadInput`."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import partial
@@ -12,7 +12,7 @@ import numpy as np
 
 from journal.live_accept import REFUSED, Accept, accepting, pairs_of_text
 from journal.live_calls import Asked, Call, Elsewhere, Told
-from journal.live_digests import digest_of, earlier_digest_of
+from journal.live_digests import Json, digest_of, earlier_digest_of
 from journal.live_inputs import inputs_of
 from journal.live_lookups import ELSEWHERE
 from journal.live_schema import DECISION, REWARD, SCORE, Check, Schema, body_check
@@ -24,8 +24,6 @@ from policies.rewards import reward_of
 from policies.state import OTHER
 
 NESTING_LIMIT = 64  # levels of objects and lists in a body
-
-Json = Mapping[str, Any]
 
 _in_order = itemgetter(*[f.name for f in FEATURES])
 

@@ -12,7 +12,7 @@ from journal.live_turn import turnstile
 from journal.schema_sql import VERSION
 from policies.errors import BadInput
 
-PAGES_LIMIT = 250  # of the write-ahead log before a commit copies it: servers wait for that
+LOG_PAGES = 250  # of the write-ahead log before a commit copies it: servers wait for that
 BUSY_S = 10.0  # how long a program that holds the file without queueing is waited for
 
 
@@ -69,7 +69,7 @@ class Keeper:
         self.path = path
         self._turn = turnstile(path)
         self.db = open_journal(path, BUSY_S)
-        self.db.execute(f"PRAGMA wal_autocheckpoint = {PAGES_LIMIT}")
+        self.db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
 
     @contextmanager
     def turn(self) -> Iterator[None]:
